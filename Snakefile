@@ -1,0 +1,5 @@
+# `snakemake` finds this file first; the workflow itself is workflow/Snakefile.
+include: "workflow/Snakefile"
+
+
+workflow.default_target = "all"

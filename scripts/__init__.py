@@ -1,0 +1,1 @@
+"""The programs of the workflow: one folder a stage, one program a rule."""

@@ -1,0 +1,212 @@
+"""Every table of the workflow: its columns, and how it is read and written.
+
+All tables are Parquet with zstd. A table is written atomically, with the same bytes for the same rows; reading checks
+the columns, so that a file of another kind or version is named in the error instead of failing later.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scripts.common.errors import InputError
+from scripts.common.files import atomic_path
+
+EMBEDDING_DIMENSION = 384
+
+OUTLINE = pa.struct(
+    [
+        ("book", pa.string()),
+        ("chapter", pa.string()),
+        ("section", pa.string()),
+        ("earlier", pa.list_(pa.string())),
+    ]
+)
+
+SEEDS = pa.schema(
+    [
+        ("seed_id", pa.string()),
+        ("source", pa.string()),
+        ("kind", pa.string()),
+        ("text", pa.string()),
+        ("title", pa.string()),
+        ("outline", OUTLINE),
+        ("language", pa.string()),
+        ("license", pa.string()),
+        ("origin", pa.string()),
+    ]
+)
+"""One seed: `kind` is passage, unit, title or dialogue; `outline` is null but for units; `earlier` lists the units
+already covered; `origin` tells where the row came from (a URL, or file and row)."""
+
+REJECTED = pa.schema([("id", pa.string()), ("reason", pa.string()), ("detail", pa.string())])
+"""Rows that a step kept aside; `id` is the row's id, or file and row number where it has none."""
+
+EMBEDDINGS = pa.schema([("seed_id", pa.string()), ("embedding", pa.list_(pa.float16(), EMBEDDING_DIMENSION))])
+"""Unit-length sentence embeddings."""
+
+CLUSTER_SAMPLE = pa.schema(
+    [
+        ("seed_id", pa.string()),
+        ("cluster_id", pa.int32()),
+        ("x", pa.float32()),
+        ("y", pa.float32()),
+        ("probability", pa.float32()),
+    ]
+)
+"""The clustered sample; cluster −1 is noise."""
+
+ASSIGNMENTS = pa.schema([("seed_id", pa.string()), ("cluster_id", pa.int32()), ("distance", pa.float32())])
+"""The cluster of every document's nearest neighbour in the sample; distance is 1 − cosine."""
+
+TOPICS = pa.schema(
+    [
+        ("cluster_id", pa.int32()),
+        ("topic", pa.string()),
+        ("educational_score", pa.float32()),
+        ("agreement", pa.float32()),
+        ("n_documents", pa.int64()),
+        ("keywords", pa.list_(pa.string())),
+        ("examples", pa.list_(pa.string())),
+        ("label_source", pa.string()),
+        ("decision", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+"""One cluster: `label_source` is llm, keywords or override; `decision` is kept or removed; `agreement` is the share
+of the usable answers that gave the topic (null without any)."""
+
+PROMPTS = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("prompt", pa.string()),
+        ("seed_id", pa.string()),
+        ("seed_data", pa.string()),
+        ("format", pa.string()),
+        ("audience", pa.string()),
+        ("topic", pa.string()),
+        ("topic_in_prompt", pa.bool_()),
+        ("template_id", pa.string()),
+        ("language", pa.string()),
+    ]
+)
+
+GENERATIONS = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("text", pa.string()),
+        ("text_token_length", pa.int64()),
+        ("finish_reason", pa.string()),
+        ("attempt", pa.int32()),
+        ("sampling_seed", pa.int64()),
+        ("model", pa.string()),
+        ("revision", pa.string()),
+        ("recipe", pa.string()),
+        ("engine", pa.string()),
+        ("job", pa.string()),
+    ]
+)
+"""One attempt at one prompt; the same columns in the ledger and in the sealed parts. `finish_reason` is stop, length
+or error (then `text` holds the message); `recipe` is the id of model, revision and sampling."""
+
+DECISIONS = pa.schema(
+    [("prompt_id", pa.string()), ("decision", pa.string()), ("reason", pa.string()), ("detail", pa.string())]
+)
+"""What a filter decided of each document it was given: `decision` is kept or removed."""
+
+NEAR_DUPLICATES = pa.schema(
+    [("removed_id", pa.string()), ("kept_id", pa.string()), ("jaccard", pa.float32()), ("cluster", pa.int64())]
+)
+
+CONTAMINATION = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("benchmark", pa.string()),
+        ("row", pa.string()),
+        ("ratio", pa.float32()),
+        ("span", pa.string()),
+        ("decision", pa.string()),
+    ]
+)
+"""Every pair of document and benchmark row that shares a 10-gram; `ratio` is matched characters over the row's."""
+
+DATASET = pa.schema(
+    [
+        ("prompt", pa.string()),
+        ("text_token_length", pa.int64()),
+        ("text", pa.string()),
+        ("seed_data", pa.string()),
+        ("format", pa.string()),
+        ("audience", pa.string()),
+        ("prompt_id", pa.string()),
+        ("seed_id", pa.string()),
+        ("topic", pa.string()),
+        ("language", pa.string()),
+        ("license", pa.string()),
+        ("origin", pa.string()),
+    ]
+)
+"""The six published columns in their published order, then ours."""
+
+
+def write_table(path: str | Path, rows: pa.Table | Sequence[dict[str, Any]], schema: pa.Schema) -> None:
+    """Writes a whole table atomically. Rows may be dictionaries; a missing column becomes null."""
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
+    with atomic_path(path) as temporary:
+        pq.write_table(table.select(schema.names).cast(schema), temporary, compression="zstd")
+
+
+def write_batches(path: str | Path, batches: Iterable[Sequence[dict[str, Any]]], schema: pa.Schema) -> int:
+    """Writes a table batch by batch with flat memory and returns the number of rows."""
+    rows = 0
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(pa.RecordBatch.from_pylist(list(batch), schema=schema))
+            rows += len(batch)
+    return rows
+
+
+def read_table(path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """Reads a table, or some of its columns, and checks that it is of the expected kind.
+
+    Raises:
+        InputError: the file is not Parquet or lacks a column; the message names the file and what to do.
+    """
+    names = list(columns or schema.names)
+    with _open(path, names) as file:
+        return file.read(columns=names).cast(pa.schema([schema.field(name) for name in names]))
+
+
+def iterate_rows(
+    path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None, batch_size: int = 1000
+) -> Iterator[dict[str, Any]]:
+    """Yields the rows of a table as dictionaries with flat memory."""
+    names = list(columns or schema.names)
+    with _open(path, names) as file:
+        for batch in file.iter_batches(batch_size=batch_size, columns=names):
+            yield from batch.to_pylist()
+
+
+def count_rows(path: str | Path) -> int:
+    """The number of rows, from the file's footer alone."""
+    with _open(path, []) as file:
+        return file.metadata.num_rows
+
+
+def _open(path: str | Path, names: Sequence[str]) -> pq.ParquetFile:
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        if not Path(path).exists():
+            raise
+        raise InputError(f"{path} is not a readable Parquet file ({error}). Delete it and run again.") from error
+    missing = [name for name in names if name not in file.schema_arrow.names]
+    if missing:
+        file.close()
+        raise InputError(
+            f"{path} lacks the column {', '.join(missing)}; it has {', '.join(file.schema_arrow.names)}. "
+            "It was not written by this version of the workflow: delete it and run again."
+        )
+    return file

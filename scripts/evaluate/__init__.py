@@ -1,0 +1,1 @@
+"""Scoring the trained model on benchmarks."""

@@ -1,0 +1,1 @@
+"""The report: figures (SVG) and pages (self-contained HTML), ours beside the published figures."""

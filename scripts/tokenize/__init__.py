@@ -1,0 +1,1 @@
+"""Tokenising the splits of the dataset for training."""

@@ -1,0 +1,113 @@
+"""Training with transformers' Trainer from the same experiment file as nanotron's: one process, float32.
+
+What the file says means the same here: the model and its initial weights, AdamW, clipping, the linear warm-up and the
+cosine to `min_decay_lr`, steps, batch and mixture. One process takes the place of all data-parallel replicas, so `dp`
+must be 1. On a CPU with a fixed number of threads the same input gives the same bytes, also when a run is killed and
+resumed: checkpoints lie in a work folder that belongs to this input alone, and resuming restores the optimiser, the
+schedule and the place in the data.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scripts.common.errors import InputError
+from scripts.common.files import write_text
+from scripts.train.data import Mixture
+from scripts.train.experiment import dataset, tokens_per_step
+
+
+def build_model(experiment: Mapping[str, Any]) -> Any:
+    """A new Llama with random weights; nanotron's names for its shape are those of transformers."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    shape = dict(experiment["model"]["model_config"])
+    for name in ("is_llama_config", "initializer_range", "rope_interleaved", "pretraining_tp"):
+        shape.pop(name, None)
+    theta = shape.pop("rope_theta", 10000.0)
+    std = experiment["model"]["init_method"]["std"]
+    config = LlamaConfig(
+        **shape, initializer_range=std, rope_parameters={"rope_type": "default", "rope_theta": theta}, dtype="float32"
+    )
+    return LlamaForCausalLM(config)
+
+
+def arguments(experiment: Mapping[str, Any], work: Path, device: str) -> Any:
+    """The Trainer's settings for an experiment."""
+    from transformers import TrainingArguments
+
+    tokens, optimizer = experiment["tokens"], experiment["optimizer"]
+    schedule, factory = optimizer["learning_rate_scheduler"], optimizer["optimizer_factory"]
+    if experiment["parallelism"]["dp"] != 1:
+        raise InputError("trainer `transformers` runs one process: set parallelism.dp to 1 in the experiment.")
+    if (schedule["lr_warmup_style"], schedule["lr_decay_style"]) != ("linear", "cosine"):
+        raise InputError("trainer `transformers` knows lr_warmup_style: linear with lr_decay_style: cosine only.")
+    return TrainingArguments(
+        output_dir=str(work),
+        max_steps=tokens["train_steps"],
+        per_device_train_batch_size=tokens["micro_batch_size"],
+        gradient_accumulation_steps=tokens["batch_accumulation_per_replica"],
+        learning_rate=schedule["learning_rate"],
+        warmup_steps=schedule["lr_warmup_steps"],
+        lr_scheduler_type="cosine_with_min_lr",
+        lr_scheduler_kwargs={"min_lr": schedule["min_decay_lr"]},
+        optim="adamw_torch",
+        adam_beta1=factory["adam_beta1"],
+        adam_beta2=factory["adam_beta2"],
+        adam_epsilon=factory["adam_eps"],
+        weight_decay=optimizer["weight_decay"],
+        max_grad_norm=optimizer["clip_grad"],
+        seed=experiment["general"]["seed"],
+        train_sampling_strategy="sequential",
+        remove_unused_columns=False,
+        use_cpu=device == "cpu",
+        logging_steps=experiment["logging"]["iteration_step_info_interval"],
+        save_steps=experiment["checkpoints"]["checkpoint_interval"],
+        save_total_limit=2,
+        dataloader_pin_memory=device != "cpu",
+        report_to="none",
+    )
+
+
+def train(experiment: Mapping[str, Any], model_folder: Path, log_path: Path, work: Path, device: str) -> None:
+    """Trains, or resumes, and writes the model with its tokenizer (Hugging Face format) and the log.
+
+    Args:
+        experiment: a rendered experiment (see `scripts.train.config`).
+        model_folder: where the finished model goes.
+        log_path: JSON lines with step, loss, lr, tokens.
+        work: folder of the checkpoints; the newest whole one is resumed from.
+        device: cpu or cuda.
+    """
+    import transformers
+    from transformers.trainer_utils import get_last_checkpoint
+
+    settings = arguments(experiment, work, device)
+    transformers.set_seed(settings.seed)
+    data, tokens = dataset(experiment), experiment["tokens"]
+    samples = tokens_per_step(experiment) // tokens["sequence_length"] * tokens["train_steps"]
+    mixture = Mixture(
+        folders=[Path(folder) for folder in data["dataset_folder"]],
+        weights=data["dataset_weights"],
+        length=tokens["sequence_length"],
+        samples=samples,
+        seed=experiment["data_stages"][0]["data"]["seed"],
+    )
+    trainer = transformers.Trainer(build_model(experiment), settings, train_dataset=mixture)
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)) if work.exists() else None)
+    trainer.model.save_pretrained(model_folder)
+    transformers.AutoTokenizer.from_pretrained(experiment["tokenizer"]["tokenizer_name_or_path"]).save_pretrained(
+        model_folder
+    )
+    write_text(log_path, log_lines(trainer.state.log_history, tokens_per_step(experiment)))
+
+
+def log_lines(history: list[Mapping[str, Any]], step_tokens: int) -> str:
+    """The Trainer's history as JSON lines without anything that depends on the clock."""
+    rows = [
+        {"step": row["step"], "loss": row["loss"], "lr": row["learning_rate"], "tokens": row["step"] * step_tokens}
+        for row in history
+        if "loss" in row
+    ]
+    return "".join(json.dumps(row) + "\n" for row in rows)

@@ -1,0 +1,71 @@
+"""The configuration of a run: config.yaml, then the scale's overlay, then what the user set.
+
+The result is checked against workflow/schemas/config.schema.yaml, which refuses unknown keys; every finding is one line
+that names the key, the value and, for a misspelt key, the nearest known one.
+"""
+
+import copy
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts.common.errors import InputError
+
+
+def resolve(base: Mapping, user: Mapping, scales: Path, schema: Mapping) -> dict:
+    """The complete configuration.
+
+    Args:
+        base: config/config.yaml.
+        user: what came with --config and --configfile; wins over the scale.
+        scales: folder of the overlays, one <scale>.yaml each.
+        schema: JSON Schema of the result.
+
+    Raises:
+        InputError: an unknown scale, an unknown key or a wrong value; the message lists all findings.
+    """
+    scale = user.get("scale", base.get("scale"))
+    known = sorted(path.stem for path in scales.glob("*.yaml"))
+    if scale not in known:
+        raise InputError(f"unknown scale {scale!r}: it must be one of {', '.join(known)} (config key `scale`).")
+    overlay = yaml.safe_load((scales / f"{scale}.yaml").read_text(encoding="utf-8"))
+    config = merge(merge(base, overlay), user)
+    findings = check(config, schema)
+    if findings:
+        raise InputError("the configuration is not valid:\n" + "\n".join(f"  - {finding}" for finding in findings))
+    config["run"] = config["run"] or config["scale"]
+    return config
+
+
+def merge(base: Mapping, other: Mapping) -> dict:
+    """A deep copy of `base` updated with `other`; mappings merge, everything else is replaced."""
+    result = copy.deepcopy(dict(base))
+    for key, value in other.items():
+        nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merge(result[key], value) if nested else copy.deepcopy(value)
+    return result
+
+
+def check(config: Mapping, schema: Mapping) -> list[str]:
+    """Every violation of the schema in plain words, in the order of the keys."""
+    from jsonschema import Draft202012Validator
+
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    return [finding for error in errors for finding in _explain(error)]
+
+
+def _explain(error: Any) -> list[str]:
+    place = ".".join(str(step) for step in error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        unknown = [key for key in error.instance if key not in known]
+        return [f"unknown key `{'.'.join(filter(None, [place, key]))}`{_nearest(key, known)}" for key in unknown]
+    return [f"`{place or 'config'}`: {error.message}"]
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    match = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f": did you mean `{match[0]}`?" if match else f": known keys are {', '.join(known)}."

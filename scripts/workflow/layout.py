@@ -1,0 +1,80 @@
+"""How a run is cut: sources into parts, parts into slices, sources into the splits of the dataset.
+
+A part is `documents_per_part` rows of one source and keeps its number from seeds to sealed generations. A slice is one
+generation job: the k-th of K equal runs of a part's prompts. Both follow from the configuration alone, so the job graph
+needs no checkpoint; a part may turn out empty.
+"""
+
+import csv
+import dataclasses
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from scripts.common.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One source of a run, from resources/sources.tsv and the configuration.
+
+    Args:
+        name: the id, e.g. web.
+        rows: rows read at most.
+        parts: number of parts.
+        slices: generation jobs of one part.
+        split: the split of the dataset that its texts go to.
+    """
+
+    name: str
+    rows: int
+    parts: int
+    slices: int
+    split: str
+
+
+def read_sources(table: Path, config: Mapping) -> dict[str, Source]:
+    """The sources that the configuration asks for, in its order.
+
+    Raises:
+        InputError: a source that the table does not have at the place (`seeds.where`) asked for.
+    """
+    where = config["seeds"]["where"]
+    with table.open(encoding="utf-8", newline="") as handle:
+        rows = {row["source"]: row for row in csv.DictReader(handle, delimiter="\t") if row["where"] == where}
+    sources = {}
+    for name, maximum in config["seeds"]["sources"].items():
+        if name not in rows:
+            raise InputError(
+                f"unknown source `{name}` in seeds.sources: {table} has no row with source={name} and where={where}. "
+                f"It has {', '.join(rows) or 'none'}."
+            )
+        if maximum:
+            sources[name] = _source(rows[name], maximum, config)
+    return sources
+
+
+def splits(sources: Mapping[str, Source]) -> dict[str, list[str]]:
+    """Split → its sources, in their order."""
+    result: dict[str, list[str]] = {}
+    for source in sources.values():
+        result.setdefault(source.split, []).append(source.name)
+    return result
+
+
+def number(index: int) -> str:
+    """How parts and slices are written: three digits at least."""
+    return f"{index:03d}"
+
+
+def _source(row: Mapping[str, str], maximum: int, config: Mapping) -> Source:
+    per_part = config["seeds"]["documents_per_part"]
+    templates = config["prompts"]["templates_per_seed"].get(row["source"], 4)
+    prompts = min(maximum, per_part) * float(row["seeds_per_row"]) * templates * config["fraction"]
+    return Source(
+        name=row["source"],
+        rows=maximum,
+        parts=math.ceil(maximum / per_part),
+        slices=max(1, math.ceil(prompts / config["generate"]["prompts_per_slice"])),
+        split=row["dataset_split"],
+    )

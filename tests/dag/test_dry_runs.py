@@ -1,0 +1,82 @@
+"""The job graph of each scale, from dry runs; and what a user gets to read when the configuration is wrong."""
+
+import re
+
+import pytest
+
+from tests.snakemake import planned_jobs, snakemake
+
+FRESH = "run=never-made"
+
+PER_PART = ("seeds_load", "prompts_build", "generate_seal", "clean_filter", "decontaminate_scan")
+
+
+def test_tiny_plans_every_stage_without_gpus():
+    jobs = planned_jobs("--config", FRESH)
+    assert {jobs[rule] for rule in PER_PART} == {9}  # eight sources of one part, web of two
+    assert jobs["cluster_assign"] == jobs["embed_documents"] == 2
+    assert jobs["dataset_split"] == jobs["tokenize_split"] == 7
+    assert jobs["train_model"] == jobs["evaluate_model"] == 1
+    assert "seeds_download" not in jobs
+
+
+def test_small_downloads_and_uses_one_gpu_a_job():
+    jobs = planned_jobs("--config", "scale=small", FRESH)
+    assert jobs["seeds_download"] == 8
+    assert {jobs[rule] for rule in PER_PART} == {9}
+
+
+def test_full_plans_the_paper_on_slurm():
+    jobs = planned_jobs("--profile", "slurm", "--config", FRESH)
+    assert jobs["embed_documents"] == 60
+    assert jobs["generate_slice"] > 3000
+    assert jobs["generate_seal"] == jobs["seeds_load"] > 60
+
+
+def test_full_asks_for_gpus_where_the_model_runs():
+    listed = snakemake("-n", "--profile", "slurm", "--config", FRESH).stdout
+    by_rule = dict(re.findall(r"^rule (\w+):.*?\n    resources: ([^\n]*)", listed, flags=re.MULTILINE | re.DOTALL))
+    assert "gpu=2" in by_rule["generate_slice"]
+    assert "gpu=2" in by_rule["label_topics"]
+    assert "gpu=8" in by_rule["train_model"]
+    assert not re.search(r"gpu=[1-9]", by_rule["clean_filter"])
+
+
+@pytest.mark.parametrize("milestone", ["seeds", "embeddings", "clusters", "topics", "prompts", "generations"])
+def test_a_milestone_ends_where_its_name_says(milestone):
+    jobs = planned_jobs(milestone, "--config", FRESH)
+    assert jobs[milestone] == 1
+    assert not {"dataset_split", "train_model"} & set(jobs)
+
+
+@pytest.mark.parametrize("milestone", ["dataset", "model", "evaluation", "report"])
+def test_later_milestones_are_there(milestone):
+    assert planned_jobs(milestone, "--config", FRESH)[milestone] == 1
+
+
+def test_until_prompts_is_the_same_as_asking_for_prompts():
+    assert planned_jobs("--until", "prompts", "--config", FRESH) == planned_jobs("prompts", "--config", FRESH)
+
+
+def test_fraction_plans_fewer_slices():
+    all_of_it = planned_jobs("generations", "--config", "scale=full", FRESH)["generate_slice"]
+    tenth = planned_jobs("generations", "--config", "scale=full", "fraction=0.1", FRESH)["generate_slice"]
+    assert tenth < all_of_it / 8
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("scale=huge", "unknown scale 'huge': it must be one of full, small, tiny"),
+        ("fracton=0.5", "unknown key `fracton`: did you mean `fraction`?"),
+        ("fraction=lots", "`fraction`: 'lots' is not of type 'number'"),
+        ("seeds={sources: {wikipedia: 3}}", "`seeds.sources.wikipedia`"),
+        ("train={experiment: cosmo-9b}", "config/experiments/cosmo-9b.yaml"),
+        ("interpreters={vllm: /no/python}", "/no/python"),
+    ],
+)
+def test_a_wrong_setting_ends_with_one_clear_error_before_any_job(setting, message):
+    result = snakemake("-n", "--config", FRESH, setting, check=False)
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,162 @@
+"""A throw-away Slurm cluster on one machine: real munged, slurmctld and two slurmd, all state in one folder.
+
+It needs root and the Debian packages slurmctld, slurmd, slurm-client and munge, but no systemd, database, cgroups or
+GPU: the two GPUs of node `gpu1` are plain device files that Slurm counts and hands out like real ones.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sinfo")
+DAEMONS = ("slurmd-cpu1", "slurmd-gpu1", "slurmctld", "munged")
+
+CONFIGURATION = """
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={port}
+AuthType=auth/munge
+CredType=cred/munge
+AuthInfo=socket={folder}/munge.socket
+SlurmUser=root
+SlurmdUser=root
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool-%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd-%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+MpiDefault=none
+SwitchType=switch/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+SlurmdParameters=config_overrides
+GresTypes=gpu
+SchedulerParameters=sched_interval=1,sched_min_interval=10000,bf_interval=1,batch_sched_delay=0
+MinJobAge=600
+ReturnToService=2
+KillWait=2
+PropagateResourceLimits=NONE
+NodeName=cpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu_port} CPUs=2 RealMemory=64000
+NodeName=gpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={gpu_port} CPUs=2 RealMemory=64000 Gres=gpu:h200:2
+PartitionName=cpu Nodes=cpu1 Default=YES MaxTime=4:00:00 State=UP
+PartitionName=gpu Nodes=gpu1 MaxTime=4:00:00 State=UP
+"""
+
+GPUS = "AutoDetect=off\nNodeName=gpu1 Name=gpu Type=h200 File=/dev/null,/dev/zero\n"
+
+
+def missing() -> list[str]:
+    """What this machine lacks to run the cluster; empty when it can."""
+    lacks = [program for program in PROGRAMS if shutil.which(program, path=_path()) is None]
+    return lacks + ([] if os.geteuid() == 0 else ["root"])
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[Mapping[str, str]]:
+    """Starts the cluster, yields the environment its clients need, and stops its daemons."""
+    environment = _configure(folder)
+    try:
+        _start(folder, environment)
+        yield environment
+    finally:
+        for name in DAEMONS:
+            _stop(folder / f"{name}.pid")
+
+
+def _configure(folder: Path) -> dict[str, str]:
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    for name in ("state", "spool-cpu1", "spool-gpu1", "bin"):
+        (folder / name).mkdir()
+    key = folder / "munge.key"
+    key.write_bytes(secrets.token_bytes(1024))
+    key.chmod(0o600)
+    port, cpu_port, gpu_port = _free_ports(3)
+    host = socket.gethostname().split(".")[0]
+    configuration = folder / "slurm.conf"
+    configuration.write_text(
+        CONFIGURATION.format(folder=folder, host=host, port=port, cpu_port=cpu_port, gpu_port=gpu_port)
+    )
+    (folder / "gres.conf").write_text(GPUS)
+    # Snakemake's job step removes every SLURM_* variable before its inner srun, SLURM_CONF included.
+    srun = folder / "bin" / "srun"
+    srun.write_text(f'#!/bin/sh\nSLURM_CONF={configuration} exec {shutil.which("srun", path=_path())} "$@"\n')
+    srun.chmod(0o755)
+    return {**os.environ, "SLURM_CONF": str(configuration), "PATH": f"{folder / 'bin'}:{_path()}"}
+
+
+def _start(folder: Path, environment: Mapping[str, str]) -> None:
+    def call(*command: str) -> None:
+        subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+
+    call(
+        "munged",
+        "--force",
+        f"--key-file={folder}/munge.key",
+        f"--seed-file={folder}/munge.seed",
+        f"--socket={folder}/munge.socket",
+        f"--pid-file={folder}/munged.pid",
+        f"--log-file={folder}/munged.log",
+    )
+    call("slurmctld", "-c", "-f", f"{folder}/slurm.conf")
+    for node in ("cpu1", "gpu1"):
+        call("slurmd", "-N", node, "-f", f"{folder}/slurm.conf")
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        states = subprocess.run(
+            ["sinfo", "-h", "-N", "-o", "%T"], env=environment, capture_output=True, text=True, check=False
+        ).stdout.split()
+        if states == ["idle", "idle"]:
+            return
+        time.sleep(0.2)
+    logs = "\n".join(path.read_text()[-2000:] for path in sorted(folder.glob("*.log")))
+    raise RuntimeError(f"the Slurm cluster did not come up in 30 s:\n{logs}")
+
+
+def _stop(pid_file: Path) -> None:
+    """Ends one daemon; a process that ignores SIGTERM for five seconds is killed."""
+    if not pid_file.exists():
+        return
+    pid = int(pid_file.read_text())
+    for number, tries in ((signal.SIGTERM, 50), (signal.SIGKILL, 10)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        for _ in range(tries):
+            if _gone(pid):
+                return
+            time.sleep(0.1)
+
+
+def _gone(pid: int) -> bool:
+    """A zombie counts as gone: the first process of some containers never reaps."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state == "Z"
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for item in sockets:
+        item.bind(("127.0.0.1", 0))
+    ports = [item.getsockname()[1] for item in sockets]
+    for item in sockets:
+        item.close()
+    return ports
+
+
+def _path() -> str:
+    return f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin"

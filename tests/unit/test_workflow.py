@@ -1,0 +1,95 @@
+"""The resolved configuration and the layout of a run."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.common.errors import InputError
+from scripts.workflow import layout
+from scripts.workflow.config import merge, resolve
+
+BASE = yaml.safe_load(Path("config/config.yaml").read_text())
+SCHEMA = yaml.safe_load(Path("workflow/schemas/config.schema.yaml").read_text())
+
+
+def resolved(**user):
+    return resolve(BASE, user, Path("config/scales"), SCHEMA)
+
+
+@pytest.mark.parametrize("scale", ["tiny", "small", "full"])
+def test_every_scale_is_valid_and_names_its_run(scale):
+    config = resolved(scale=scale)
+    assert (config["scale"], config["run"]) == (scale, scale)
+
+
+def test_tiny_is_the_default_and_needs_no_gpu_and_no_hub():
+    config = resolved()
+    assert config["scale"] == "tiny"
+    assert config["seeds"]["where"] == "sample"
+    assert [config[section]["gpus"] for section in ("embed", "llm", "train", "evaluate")] == [0, 0, 0, 0]
+
+
+def test_the_user_wins_over_the_scale():
+    config = resolved(scale="tiny", generate={"max_new_tokens": 7}, run="mine")
+    assert config["generate"]["max_new_tokens"] == 7
+    assert config["generate"]["temperature"] == 0.6
+    assert config["run"] == "mine"
+
+
+def test_full_keeps_the_published_values():
+    config = resolved(scale="full")
+    published = {"temperature": 0.6, "top_p": 0.95, "top_k": 50, "repetition_penalty": 1.2}
+    assert {key: config["generate"][key] for key in published} == published
+    assert (config["cluster"]["sample_size"], config["label"]["samples"], config["label"]["characters"]) == (
+        100000,
+        10,
+        420,
+    )
+
+
+def test_an_unknown_scale_lists_the_known_ones():
+    with pytest.raises(InputError, match="unknown scale 'tinny': it must be one of full, small, tiny"):
+        resolved(scale="tinny")
+
+
+def test_an_unknown_key_names_the_nearest_one():
+    with pytest.raises(InputError, match=r"unknown key `generate\.temprature`: did you mean `temperature`"):
+        resolved(generate={"temprature": 1})
+
+
+def test_a_wrong_type_names_the_key_and_all_findings_come_at_once():
+    with pytest.raises(InputError, match=r"(?s)`embed.batch_size`: 'many'.*`fraction`: 2"):
+        resolved(embed={"batch_size": "many"}, fraction=2)
+
+
+def test_merging_changes_neither_side():
+    left, right = {"a": {"b": 1, "c": [1]}}, {"a": {"b": 2}}
+    merged = merge(left, right)
+    merged["a"]["c"].append(2)
+    assert (left, right) == ({"a": {"b": 1, "c": [1]}}, {"a": {"b": 2}})
+
+
+def sources(**user):
+    return layout.read_sources(Path("resources/sources.tsv"), resolved(**user))
+
+
+def test_parts_and_slices_follow_from_the_configuration():
+    web = sources(scale="full")["web"]
+    assert web.parts == 60
+    assert web.slices == 50  # 250,000 rows × 2 templates / 10,000 prompts
+
+
+def test_fraction_shrinks_the_slices_but_not_the_parts():
+    web = sources(scale="full", fraction=0.1)["web"]
+    assert (web.parts, web.slices) == (60, 5)
+
+
+def test_splits_group_their_sources():
+    assert layout.splits(sources())["stories"] == ["ultrachat", "openhermes"]
+
+
+def test_a_source_can_be_left_out_and_an_unknown_one_is_refused():
+    assert "web" not in sources(seeds={"sources": {"web": 0}})
+    with pytest.raises(InputError, match="unknown source `wikipedai` in seeds.sources"):
+        sources(seeds={"sources": {"wikipedai": 10}})

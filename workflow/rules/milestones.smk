@@ -1,0 +1,81 @@
+"""Where a reader may want to stop: `snakemake prompts`, `snakemake --until prompts`, `snakemake -n dataset`."""
+
+
+localrules:
+    all,
+    seeds,
+    embeddings,
+    clusters,
+    topics,
+    prompts,
+    generations,
+    dataset,
+    model,
+    evaluation,
+    report,
+
+
+rule seeds:
+    """Seeds of every source"""
+    input:
+        all_parts("<results>/seeds/{source}/part-{part}.parquet"),
+        "<results>/seeds/duplicates.parquet",
+
+
+rule embeddings:
+    """Embeddings of the clustered sources"""
+    input:
+        all_parts("<results>/embeddings/{source}/part-{part}.parquet", CLUSTERED),
+
+
+rule clusters:
+    """Clusters and the cluster of every document"""
+    input:
+        "<results>/clusters/sample.parquet",
+        all_parts("<results>/clusters/assignments/{source}/part-{part}.parquet", CLUSTERED),
+
+
+rule topics:
+    """Topics named, scored and decided"""
+    input:
+        "<results>/topics/topics.parquet",
+        "<results>/topics/review.tsv",
+
+
+rule prompts:
+    """All prompts and their manifest"""
+    input:
+        all_parts("<results>/prompts/{source}/part-{part}.parquet"),
+        "<results>/prompts/manifest.json",
+
+
+rule generations:
+    """One text per prompt"""
+    input:
+        all_parts("<results>/generations/{source}/part-{part}.parquet"),
+        "<results>/generations/manifest.json",
+
+
+rule dataset:
+    """The dataset with its card"""
+    input:
+        expand("<results>/dataset/{split}", split=SPLITS),
+        "<results>/dataset/README.md",
+
+
+rule model:
+    """The trained model"""
+    input:
+        f"<results>/train/{config['train']['experiment']}/model",
+
+
+rule evaluation:
+    """Scores of the trained model"""
+    input:
+        f"<results>/evaluate/{config['train']['experiment']}/scores.json",
+
+
+rule report:
+    """Figures and pages of the report (assembled by `snakemake --report`)"""
+    input:
+        rules.report_overview.output,
