@@ -16,7 +16,9 @@ def snakemake(*arguments: str, env: Mapping[str, str] | None = None, check: bool
         command(*arguments), cwd=ROOT, env=environment(env), capture_output=True, text=True, check=False
     )
     if check and result.returncode:
-        raise AssertionError(f"snakemake {' '.join(arguments)} failed:\n{result.stdout[-4000:]}\n{result.stderr[-8000:]}")
+        raise AssertionError(
+            f"snakemake {' '.join(arguments)} failed:\n{result.stdout[-4000:]}\n{result.stderr[-8000:]}"
+        )
     return result
 
 

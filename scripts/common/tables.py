@@ -4,6 +4,8 @@ All tables are Parquet with zstd. A table is written atomically, with the same b
 the columns, so that a file of another kind or version is named in the error instead of failing later.
 """
 
+import contextlib
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,28 @@ CLUSTER_SAMPLE = pa.schema(
 ASSIGNMENTS = pa.schema([("seed_id", pa.string()), ("cluster_id", pa.int32()), ("distance", pa.float32())])
 """The cluster of every document's nearest neighbour in the sample; distance is 1 − cosine."""
 
+TOPIC_EXAMPLES = pa.schema(
+    [
+        ("cluster_id", pa.int32()),
+        ("n_documents", pa.int64()),
+        ("keywords", pa.list_(pa.string())),
+        ("examples", pa.list_(pa.string())),
+    ]
+)
+"""What the language model and people see of a cluster: its size, its keywords, some of its documents."""
+
+TOPIC_ANSWERS = pa.schema(
+    [
+        ("cluster_id", pa.int32()),
+        ("answer", pa.int32()),
+        ("raw", pa.string()),
+        ("topic", pa.string()),
+        ("educational_score", pa.int32()),
+        ("problem", pa.string()),
+    ]
+)
+"""One answer of the language model about a cluster, numbered from 0; `problem` tells why it is not used (else "")."""
+
 TOPICS = pa.schema(
     [
         ("cluster_id", pa.int32()),
@@ -116,9 +140,23 @@ DECISIONS = pa.schema(
 )
 """What a filter decided of each document it was given: `decision` is kept or removed."""
 
+MINHASH_CLUSTERS = pa.schema([("rank", pa.int32()), ("place", pa.int64()), ("cluster", pa.int64())])
+"""Documents that MinHash connected: the rank of their part and their place among its kept documents."""
+
 NEAR_DUPLICATES = pa.schema(
     [("removed_id", pa.string()), ("kept_id", pa.string()), ("jaccard", pa.float32()), ("cluster", pa.int64())]
 )
+
+BENCHMARK_ROWS = pa.schema(
+    [
+        ("benchmark", pa.string()),
+        ("row", pa.string()),
+        ("text", pa.string()),
+        ("tokens", pa.string()),
+        ("n_tokens", pa.int32()),
+    ]
+)
+"""What documents are compared with: `tokens` is the normalised text, its tokens joined by one space."""
 
 CONTAMINATION = pa.schema(
     [
@@ -151,6 +189,13 @@ DATASET = pa.schema(
 """The six published columns in their published order, then ours."""
 
 
+def in_batches(rows: Iterable[Any], size: int = 1000) -> Iterator[list[Any]]:
+    """Yields the rows in lists of `size`, the last one shorter; what `write_batches` writes."""
+    rows = iter(rows)
+    while batch := list(itertools.islice(rows, size)):
+        yield batch
+
+
 def write_table(path: str | Path, rows: pa.Table | Sequence[dict[str, Any]], schema: pa.Schema) -> None:
     """Writes a whole table atomically. Rows may be dictionaries; a missing column becomes null."""
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
@@ -172,21 +217,29 @@ def read_table(path: str | Path, schema: pa.Schema, columns: Sequence[str] | Non
     """Reads a table, or some of its columns, and checks that it is of the expected kind.
 
     Raises:
-        InputError: the file is not Parquet or lacks a column; the message names the file and what to do.
+        InputError: the file is not Parquet, is damaged or lacks a column; the message names the file and what to do.
     """
     names = list(columns or schema.names)
     with _open(path, names) as file:
         return file.read(columns=names).cast(pa.schema([schema.field(name) for name in names]))
 
 
+def iterate_batches(
+    path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None, batch_size: int = 1000
+) -> Iterator[pa.RecordBatch]:
+    """Yields a table, or some of its columns, in record batches with flat memory."""
+    names = list(columns or schema.names)
+    with _open(path, names) as file:
+        for batch in file.iter_batches(batch_size=batch_size, columns=names):
+            yield batch.select(names)
+
+
 def iterate_rows(
     path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None, batch_size: int = 1000
 ) -> Iterator[dict[str, Any]]:
     """Yields the rows of a table as dictionaries with flat memory."""
-    names = list(columns or schema.names)
-    with _open(path, names) as file:
-        for batch in file.iter_batches(batch_size=batch_size, columns=names):
-            yield from batch.to_pylist()
+    for batch in iterate_batches(path, schema, columns, batch_size):
+        yield from batch.to_pylist()
 
 
 def count_rows(path: str | Path) -> int:
@@ -195,18 +248,19 @@ def count_rows(path: str | Path) -> int:
         return file.metadata.num_rows
 
 
-def _open(path: str | Path, names: Sequence[str]) -> pq.ParquetFile:
+@contextlib.contextmanager
+def _open(path: str | Path, names: Sequence[str]) -> Iterator[pq.ParquetFile]:
+    """Opens a Parquet file that has these columns; an error while it is open names the file too."""
     try:
-        file = pq.ParquetFile(path)
+        with pq.ParquetFile(path) as file:
+            missing = [name for name in names if name not in file.schema_arrow.names]
+            if missing:
+                raise InputError(
+                    f"{path} lacks the column {', '.join(missing)}; it has {', '.join(file.schema_arrow.names)}. "
+                    "It was not written by this version of the workflow: delete it and run again."
+                )
+            yield file
     except (pa.ArrowInvalid, OSError) as error:
         if not Path(path).exists():
             raise
         raise InputError(f"{path} is not a readable Parquet file ({error}). Delete it and run again.") from error
-    missing = [name for name in names if name not in file.schema_arrow.names]
-    if missing:
-        file.close()
-        raise InputError(
-            f"{path} lacks the column {', '.join(missing)}; it has {', '.join(file.schema_arrow.names)}. "
-            "It was not written by this version of the workflow: delete it and run again."
-        )
-    return file

@@ -33,11 +33,26 @@ def resolve(base: Mapping, user: Mapping, scales: Path, schema: Mapping) -> dict
         raise InputError(f"unknown scale {scale!r}: it must be one of {', '.join(known)} (config key `scale`).")
     overlay = yaml.safe_load((scales / f"{scale}.yaml").read_text(encoding="utf-8"))
     config = merge(merge(base, overlay), user)
-    findings = check(config, schema)
+    findings = check(config, schema) or missing_files(config, scales.parent.parent)
     if findings:
         raise InputError("the configuration is not valid:\n" + "\n".join(f"  - {finding}" for finding in findings))
     config["run"] = config["run"] or config["scale"]
     return config
+
+
+def missing_files(config: Mapping, root: Path) -> list[str]:
+    """Every file or folder that the configuration names and that is not there.
+
+    A model or tokenizer is a folder when the first step of its name is one (`resources/tiny-lm`), else a Hub id.
+    """
+    experiment = root / "config" / "experiments" / f"{config['train']['experiment']}.yaml"
+    named = {"train.experiment": experiment}
+    named |= {f"interpreters.{tool}": Path(path) for tool, path in config["interpreters"].items() if path}
+    for section, key in (("embed", "model"), ("llm", "model"), ("tokenize", "tokenizer")):
+        path = root / config[section][key]
+        if (root / Path(config[section][key]).parts[0]).is_dir():
+            named[f"{section}.{key}"] = path
+    return [f"`{key}`: there is no {path}" for key, path in named.items() if not path.exists()]
 
 
 def merge(base: Mapping, other: Mapping) -> dict:

@@ -1,5 +1,6 @@
 """The resolved configuration and the layout of a run."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,24 @@ def test_a_wrong_type_names_the_key_and_all_findings_come_at_once():
         resolved(embed={"batch_size": "many"}, fraction=2)
 
 
+@pytest.mark.parametrize(
+    ("user", "message"),
+    [
+        ({"train": {"experiment": "cosmo-9b"}}, "`train.experiment`: there is no config/experiments/cosmo-9b.yaml"),
+        ({"interpreters": {"vllm": "/no/python"}}, "`interpreters.vllm`: there is no /no/python"),
+        ({"llm": {"model": "resources/huge-lm"}}, "`llm.model`: there is no resources/huge-lm"),
+        ({"tokenize": {"tokenizer": "/no/where"}}, "`tokenize.tokenizer`: there is no /no/where"),
+    ],
+)
+def test_a_missing_file_is_named_with_its_key(user, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        resolved(**user)
+
+
+def test_a_hub_id_is_not_taken_for_a_folder():
+    assert resolved(llm={"model": "mistralai/Mixtral-8x7B-Instruct-v0.1"})
+
+
 def test_merging_changes_neither_side():
     left, right = {"a": {"b": 1, "c": [1]}}, {"a": {"b": 2}}
     merged = merge(left, right)
@@ -91,5 +110,5 @@ def test_splits_group_their_sources():
 
 def test_a_source_can_be_left_out_and_an_unknown_one_is_refused():
     assert "web" not in sources(seeds={"sources": {"web": 0}})
-    with pytest.raises(InputError, match="unknown source `wikipedai` in seeds.sources"):
+    with pytest.raises(InputError, match=r"unknown source `wikipedai` in seeds\.sources"):
         sources(seeds={"sources": {"wikipedai": 10}})

@@ -1,0 +1,157 @@
+"""What the tiny run made, from seeds to report; the run was killed once on its way (see tests/conftest.py)."""
+
+import json
+import shutil
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from scripts.common import tables
+from scripts.common.counts import Counts, total
+from tests.snakemake import planned_jobs, snakemake
+
+STEPS = ("seeds", "prompts", "generations", "clean", "decontaminate")
+BENCHMARKS = {"mmlu", "hellaswag", "piqa", "siqa", "winogrande", "openbookqa", "arc_easy", "arc_challenge", "boolq"}
+
+
+def rows(run, pattern, schema):
+    """All rows of the part files, in the order of their names."""
+    return [row for path in parts(run, pattern) for row in tables.iterate_rows(path, schema)]
+
+
+def parts(run, pattern):
+    paths = sorted(path for path in run.glob(pattern) if not path.name.endswith(".rejected.parquet"))
+    assert paths, f"no file matches {pattern}"
+    return paths
+
+
+def counts(run, step):
+    return total([Counts.read(path) for path in sorted((run / step).glob("*/part-*.counts.json"))], step)
+
+
+def test_a_second_run_has_nothing_to_do(tiny_run):
+    assert planned_jobs("--config", f"run={tiny_run.name}") == {}
+
+
+def test_each_step_reads_what_the_step_before_it_passed_on(tiny_run):
+    summed = {step: counts(tiny_run, step) for step in STEPS}
+    for before, after in pairwise(("seeds", "prompts", "generations", "clean")):
+        assert summed[before].rows_out == summed[after].rows_in, (before, after)
+    removed = tables.count_rows(tiny_run / "deduplicate" / "removed.parquet")
+    assert summed["clean"].rows_out - removed == summed["decontaminate"].rows_in
+    kept = sum(tables.count_rows(path) for path in parts(tiny_run, "dataset/*/train-*.parquet"))
+    assert kept == summed["decontaminate"].rows_out > 0
+
+
+def test_broken_pages_are_kept_aside_with_a_reason(tiny_run):
+    files = sorted(tiny_run.glob("seeds/*/part-*.rejected.parquet"))
+    rejected = [row for path in files for row in tables.iterate_rows(path, tables.REJECTED)]
+    assert len(rejected) >= 8
+    assert all(row["reason"] and row["id"] for row in rejected)
+
+
+def test_every_seed_has_a_license_and_an_origin(tiny_run):
+    seeds = rows(tiny_run, "seeds/*/part-*.parquet", tables.SEEDS)
+    assert all(seed["license"] and seed["origin"] for seed in seeds)
+    assert {seed["kind"] for seed in seeds} == {"passage", "unit", "title", "dialogue"}
+
+
+def test_clusters_are_found_and_every_document_belongs_to_one_or_to_noise(tiny_run):
+    sample = rows(tiny_run, "clusters/sample.parquet", tables.CLUSTER_SAMPLE)
+    clusters = {row["cluster_id"] for row in sample} - {-1}
+    assert len(clusters) >= 8
+    assigned = rows(tiny_run, "clusters/assignments/web/part-*.parquet", tables.ASSIGNMENTS)
+    seeds = rows(tiny_run, "seeds/web/part-*.parquet", tables.SEEDS)
+    assert [row["seed_id"] for row in assigned] == [row["seed_id"] for row in seeds]
+    assert {row["cluster_id"] for row in assigned} <= clusters | {-1}
+
+
+def test_every_cluster_has_a_topic_a_decision_and_a_reason(tiny_run):
+    topics = rows(tiny_run, "topics/topics.parquet", tables.TOPICS)
+    assert all(row["topic"] and row["reason"] for row in topics)
+    assert {row["decision"] for row in topics} <= {"kept", "removed"}
+    assert {row["label_source"] for row in topics} <= {"llm", "keywords"}
+    for row in topics:
+        assert (row["educational_score"] is not None) == (row["label_source"] == "llm")
+
+
+def test_prompts_cover_formats_and_audiences_and_half_the_web_prompts_name_the_topic(tiny_run):
+    prompts = rows(tiny_run, "prompts/*/part-*.parquet", tables.PROMPTS)
+    assert len({row["prompt_id"] for row in prompts}) == len(prompts)
+    assert len({row["format"] for row in prompts}) >= 8
+    assert len({row["audience"] for row in prompts}) >= 4
+    web = [row["topic_in_prompt"] for row in prompts if row["seed_data"] == "web_samples"]
+    assert 0.35 < sum(web) / len(web) < 0.65
+
+
+def test_every_prompt_has_exactly_one_text_although_the_run_was_killed(tiny_run):
+    prompts = [row["prompt_id"] for row in rows(tiny_run, "prompts/*/part-*.parquet", tables.PROMPTS)]
+    texts = [row["prompt_id"] for row in rows(tiny_run, "generations/*/part-*.parquet", tables.GENERATIONS)]
+    assert texts == prompts
+    assert {row["engine"] for row in rows(tiny_run, "generations/*/part-*.parquet", tables.GENERATIONS)} == {
+        "transformers"
+    }
+
+
+def test_the_dataset_opens_with_the_published_columns(tiny_run):
+    import datasets
+
+    splits = sorted(path.name for path in (tiny_run / "dataset").iterdir() if path.is_dir())
+    assert "stories" in splits
+    stories = datasets.load_dataset(str(tiny_run / "dataset"), "stories", split="train")
+    published = ["prompt", "text_token_length", "text", "seed_data", "format", "audience"]
+    assert stories.column_names[:6] == published
+    assert all(length >= 150 for length in stories["text_token_length"])
+
+
+def test_the_card_names_the_model_and_says_what_the_texts_are_worth(tiny_run):
+    card = (tiny_run / "dataset" / "README.md").read_text()
+    assert "tiny-lm" in card
+    assert "meaning" in card
+
+
+def test_training_lowers_the_loss(tiny_run):
+    log = [json.loads(line) for line in (tiny_run / "train" / "tiny" / "log.jsonl").read_text().splitlines()]
+    assert len(log) >= 20
+    assert log[-1]["loss"] < log[0]["loss"] - 0.5
+
+
+def test_every_benchmark_has_a_score(tiny_run):
+    scores = json.loads((tiny_run / "evaluate" / "tiny" / "scores.json").read_text())
+    listed = scores["benchmarks"]
+    assert set(listed) == BENCHMARKS
+    assert all(0 <= score["score"] <= 1 and score["n"] >= 8 for score in listed.values())
+
+
+def test_a_smaller_run_on_one_core_gives_a_subset_with_the_same_texts(tiny_run):
+    settings = ("run=test-fraction", "fraction=0.2")
+    shutil.rmtree(tiny_run.parent / "test-fraction", ignore_errors=True)
+    snakemake("generations", "--cores", "1", "--config", *settings)
+    smaller = tiny_run.parent / "test-fraction"
+    everything = {row["prompt_id"]: row for row in rows(tiny_run, "generations/*/part-*.parquet", tables.GENERATIONS)}
+    some = rows(smaller, "generations/*/part-*.parquet", tables.GENERATIONS)
+    assert 0.1 < len(some) / len(everything) < 0.3
+    assert all(everything[row["prompt_id"]] == row for row in some)
+
+
+@pytest.fixture(scope="module")
+def report(tiny_run):
+    path = tiny_run / "report.html"
+    snakemake("--report", str(path), "--config", f"run={tiny_run.name}")
+    return path.read_text()
+
+
+def test_the_report_is_one_file_with_every_chapter(report):
+    missing = [
+        word
+        for word in ("Overview", "Topics", "Prompts", "Contamination", "Training", "Evaluation")
+        if word not in report
+    ]
+    assert not missing
+
+
+def test_kept_and_removed_texts_are_told_apart_by_reason(tiny_run):
+    decisions = rows(tiny_run, "clean/*/part-*.parquet", tables.DECISIONS)
+    reasons = Counter(row["reason"] for row in decisions if row["decision"] == "removed")
+    assert counts(tiny_run, "clean").rejected == dict(reasons)

@@ -1,0 +1,63 @@
+"""The tiny scale up to the dataset as real Slurm jobs, with the Slurm profile, on a throw-away cluster."""
+
+import hashlib
+import re
+import shutil
+
+import pytest
+
+from tests.snakemake import ROOT, snakemake
+
+from . import cluster
+
+RUN = ROOT / "results" / "test-slurm"
+
+pytestmark = pytest.mark.skipif(
+    bool(cluster.missing()),
+    reason=f"no Slurm cluster can be started here, missing: {', '.join(cluster.missing())} "
+    "(Debian packages slurmctld, slurmd, slurm-client, munge; root)",
+)
+
+
+@pytest.fixture(scope="module")
+def slurm_run(tmp_path_factory):
+    """What Snakemake printed while it made the tiny dataset as Slurm jobs."""
+    shutil.rmtree(RUN, ignore_errors=True)
+    with cluster.running(tmp_path_factory.mktemp("slurm") / "cluster") as environment:
+        return snakemake(
+            "dataset",
+            "--profile=slurm",
+            "--configfile=tests/slurm/tiny.yaml",
+            "--slurm-partition-config=tests/slurm/partitions.yaml",
+            "--slurm-no-account",
+            "--slurm-keep-successful-logs",
+            "--slurm-init-seconds-before-status-checks=2",
+            "--seconds-between-status-checks=2",
+            "--latency-wait=5",
+            "--retries=0",
+            env=environment,
+        )
+
+
+def test_every_job_that_is_not_a_milestone_goes_through_slurm(slurm_run):
+    submitted = re.findall(r"Job (\d+) has been submitted with SLURM jobid (\d+)", slurm_run.stderr)
+    stats = slurm_run.stderr.split("Job stats:", 1)[1].split("\n\n", 1)[0]
+    jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, flags=re.MULTILINE)}
+    assert len({job for job, _ in submitted}) == jobs["total"] - jobs["dataset"]
+
+
+def test_the_model_runs_on_the_gpu_node_and_nothing_else_does(slurm_run):
+    partitions = re.findall(r"Auto-selected partition '(\w+)' for job (\w+)", slurm_run.stderr)
+    assert {rule for partition, rule in partitions if partition == "gpu"} == {"generate_slice", "label_topics"}
+    assert {rule for partition, rule in partitions if partition == "cpu"} >= {"seeds_load", "embed_documents"}
+
+
+def test_slurm_jobs_and_local_jobs_make_the_same_dataset(slurm_run, tiny_run):
+    assert digests(RUN) == digests(tiny_run)
+
+
+def digests(run):
+    """Path below the dataset → digest of the file."""
+    files = sorted(path for path in (run / "dataset").rglob("*") if path.is_file())
+    assert files
+    return {str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
