@@ -36,8 +36,8 @@ class Counts:
         if self.rows_in + self.added != self.rows_out + rejected:
             raise ValueError(
                 f"{self.step} {self.source} {self.part}: the counts do not add up. "
-                f"{self.rows_in} rows in + {self.added} added ≠ {self.rows_out} rows out + {rejected} rejected ({dict(self.rejected)}). Rows were lost or "
-                "doubled: this is a defect of the program, please report it with this message."
+                f"{self.rows_in} rows in + {self.added} added ≠ {self.rows_out} rows out + {rejected} rejected "
+                f"({dict(self.rejected)}). Rows were lost or doubled: a defect of the program, please report it."
             )
 
     @classmethod
