@@ -24,7 +24,18 @@ PUBLISHED = "#c8660a"
 NOISE = "#c9ced3"
 LOST = "#d8a29a"
 LOST_INK = "#9c4a3c"
-CATEGORIES = ("#332288", "#44aa99", "#cc6677", "#88aadd", "#117733", "#aa4499", "#b8a03c", "#882255", "#66aacc", "#997744")
+CATEGORIES = (
+    "#332288",
+    "#44aa99",
+    "#cc6677",
+    "#88aadd",
+    "#117733",
+    "#aa4499",
+    "#b8a03c",
+    "#882255",
+    "#66aacc",
+    "#997744",
+)
 
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 
@@ -53,6 +64,7 @@ _SETTINGS = {
     "ytick.color": QUIET,
     "xtick.labelsize": 12,
     "ytick.labelsize": 12,
+    "xtick.major.pad": 7,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "legend.frameon": False,
@@ -91,6 +103,12 @@ def add_tooltips(svg: str, tooltips: dict[str, str]) -> str:
     return svg
 
 
+def halo(svg: str, prefix: str) -> str:
+    """Sets the text of the groups whose id starts with `prefix` on a white outline, so that it reads on any ground."""
+    outline = "paint-order: stroke; stroke: #fff; stroke-width: 3px; stroke-linejoin: round"
+    return re.sub(rf'<g id="({re.escape(prefix)}[^"]*)">', rf'<g id="\1" style="{outline}">', svg)
+
+
 def message(text: str, width: int = 1000, height: int = 160) -> str:
     """A calm figure for where there is nothing to draw."""
     with figure(width, height) as canvas:
@@ -105,6 +123,13 @@ def thousands(axis: "Axes", which: str = "y") -> None:
     getattr(axis, f"{which}axis").set_major_formatter(FuncFormatter(lambda value, _: short(value)))
 
 
+def whole_numbers(axis: "Axes", which: str = "y") -> None:
+    """Axis ticks at whole numbers only."""
+    from matplotlib.ticker import MaxNLocator
+
+    getattr(axis, f"{which}axis").set_major_locator(MaxNLocator(nbins=5, integer=True))
+
+
 def short(value: float) -> str:
     """A number for a label: 999, 12.3k, 4.56M, 25.1B.
 
@@ -117,12 +142,12 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
-def reference_line(axis: "Axes", x: float, text: str, y: float = 1.0) -> None:
-    """A dashed vertical line at a published value, labelled at height `y` (share of the axis)."""
+def reference_line(axis: "Axes", x: float, text: str, left: bool = False) -> None:
+    """A dashed vertical line at a published value, labelled at its top on the right or on the left."""
     axis.axvline(x, color=PUBLISHED, linestyle=(0, (4, 3)), linewidth=1.2)
     axis.annotate(
-        text, (x, y), xycoords=("data", "axes fraction"), xytext=(5, -2), textcoords="offset points",
-        color=PUBLISHED, fontsize=11, va="top",
+        text, (x, 1), xycoords=("data", "axes fraction"), xytext=(-5 if left else 5, -2), textcoords="offset points",
+        color=PUBLISHED, fontsize=11, va="top", ha="right" if left else "left",
     )  # fmt: skip
 
 

@@ -1,10 +1,10 @@
 """One split of the dataset as token files for training: datatrove's DocumentTokenizer, one run a Parquet file.
 
 Every document ends with the tokenizer's end-of-sequence token. Documents are shuffled within their file with a seed
-made of the run's seed and the file's number. For each file the folder holds `<number>_doc_shuffled.ds` (token ids as
-little-endian uint16, or uint32 for a vocabulary above 65,536), `.ds.index` (document ends, uint64) and `.ds.metadata`
-(tokenizer and token count), which nanotron and `scripts.train` read alike. `tokens.json` tells documents and tokens; a
-split without any document has that file only.
+made of the run's seed and the file's number. For each file the folder holds `<number>_00000_doc_shuffled.ds` (token
+ids as little-endian uint16, or uint32 for a vocabulary above 65,536), `.ds.index` (document ends, uint64) and
+`.ds.metadata` (tokenizer and token count), which nanotron and `scripts.train` read alike. `tokens.json` tells documents
+and tokens; a split without any document has that file only.
 
 The metadata names the tokenizer as it was given (a folder or a Hub id), because nanotron compares this name with the
 one in its own configuration.
@@ -56,8 +56,8 @@ def load_tokenizer(name: str) -> Any:
     return tokenizer
 
 
-def tokenize_file(texts: Iterator[str], tokenizer: Any, name: str, folder: Path, number: int, seed: int) -> int:
-    """Writes the token files of one Parquet file and returns the number of documents; none are written for none."""
+def tokenize_file(texts: Iterator[str], tokenizer: Any, name: str, folder: Path, number: int, seed: int) -> None:
+    """Writes the token files of one Parquet file; a file without rows gives none."""
     from datatrove.data import Document
     from datatrove.pipeline.tokens import DocumentTokenizer
 
@@ -77,10 +77,8 @@ def tokenize_file(texts: Iterator[str], tokenizer: Any, name: str, folder: Path,
     step = LoadedTokenizer(str(folder), name, eos_token=tokenizer.eos_token, seed=[seed, number], batch_size=1000)
     documents = (Document(text=text, id=str(row)) for row, text in enumerate(texts))
     first = next(documents, None)
-    if first is None:
-        return 0
-    step.run(chain([first], documents), rank=number)
-    return (folder / f"{number:05d}_doc_shuffled.ds.index").stat().st_size // 8
+    if first is not None:
+        step.run(chain([first], documents), rank=number)
 
 
 def tokenize_split(dataset: Path, output: Path, tokenizer_name: str, seed: int) -> dict[str, Any]:
@@ -98,14 +96,16 @@ def tokenize_split(dataset: Path, output: Path, tokenizer_name: str, seed: int) 
     tokenizer = load_tokenizer(tokenizer_name)
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
-    documents = 0
     for number, path in enumerate(files):
-        found = tokenize_file(read_texts(path), tokenizer, tokenizer_name, output, number, seed)
-        log.info("%s: %d documents", path.name, found)
-        documents += found
+        log.info("%s: %s (%d of %d)", dataset.name, path.name, number + 1, len(files))
+        tokenize_file(read_texts(path), tokenizer, tokenizer_name, output, number, seed)
     width = 2 if len(tokenizer) <= 65536 else 4
-    tokens = sum(path.stat().st_size for path in output.glob("*.ds")) // width
-    summary = {"tokenizer": tokenizer_name, "documents": documents, "tokens": tokens, "bytes_per_token": width}
+    summary = {
+        "tokenizer": tokenizer_name,
+        "documents": sum(path.stat().st_size for path in output.glob("*.ds.index")) // 8,
+        "tokens": sum(path.stat().st_size for path in output.glob("*.ds")) // width,
+        "bytes_per_token": width,
+    }
     write_json(output / "tokens.json", summary)
     return summary
 

@@ -68,9 +68,7 @@ class Mixture:
         seed: orders the windows.
     """
 
-    def __init__(
-        self, folders: Sequence[Path], weights: Sequence[float], length: int, samples: int, seed: int
-    ) -> None:
+    def __init__(self, folders: Sequence[Path], weights: Sequence[float], length: int, samples: int, seed: int) -> None:
         import numpy as np
 
         self.folders = [TokenFolder(folder, length + 1) for folder in folders]

@@ -1,10 +1,10 @@
-"""Training with transformers' Trainer from the same experiment file as nanotron's: one process, float32.
+"""Training with transformers' Trainer from the same experiment file as nanotron's, in one process.
 
 What the file says means the same here: the model and its initial weights, AdamW, clipping, the linear warm-up and the
-cosine to `min_decay_lr`, steps, batch and mixture. One process takes the place of all data-parallel replicas, so `dp`
-must be 1. On a CPU with a fixed number of threads the same input gives the same bytes, also when a run is killed and
-resumed: checkpoints lie in a work folder that belongs to this input alone, and resuming restores the optimiser, the
-schedule and the place in the data.
+cosine to `min_decay_lr`, steps, batch, mixture and `dtype` (float32, or bfloat16 for mixed precision). One process
+takes the place of all data-parallel replicas, so `dp` must be 1. On a CPU with a fixed number of threads the same
+input gives the same bytes, also when a run is killed and resumed: checkpoints lie in a work folder that belongs to this
+input alone, and resuming restores the optimiser, the schedule and the place in the data.
 """
 
 import json
@@ -62,6 +62,7 @@ def arguments(experiment: Mapping[str, Any], work: Path, device: str) -> Any:
         train_sampling_strategy="sequential",
         remove_unused_columns=False,
         use_cpu=device == "cpu",
+        bf16=experiment["model"]["dtype"] == "bfloat16",
         logging_steps=experiment["logging"]["iteration_step_info_interval"],
         save_steps=experiment["checkpoints"]["checkpoint_interval"],
         save_total_limit=2,

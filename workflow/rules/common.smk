@@ -38,8 +38,9 @@ class Interpreters:
     """Tool → the Python that runs its programs: the site's own venv, else conda's, else the one running Snakemake."""
 
     def __getitem__(self, tool):
-        conda = "conda" in {method.name.lower() for method in workflow.deployment_settings.deployment_method}
-        return shlex.quote(config["interpreters"].get(tool) or ("python" if conda else sys.executable))
+        deployed = {method.name.lower() for method in workflow.deployment_settings.deployment_method}
+        own = "python" if "conda" in deployed else sys.executable
+        return shlex.quote(config["interpreters"].get(tool) or own)
 
 
 PYTHON = Interpreters()
@@ -85,3 +86,54 @@ def flag(key, value):
         return name if value else name.replace("--", "--no-", 1)
     words = value if isinstance(value, list) else [json.dumps(value) if isinstance(value, dict) else value]
     return " ".join([name, *(shlex.quote(str(word)) for word in words)])
+
+
+def gpus(section):
+    """All GPUs of one job; a job on several nodes asks for `gpus` on each."""
+    return config[section]["gpus"] * config[section].get("nodes", 1)
+
+
+def topic_overrides(wildcards):
+    """A person's corrections of the topics; the file is optional."""
+    return [path for path in ["config/topics.tsv"] if Path(path).exists()]
+
+
+def override_flag(wildcards, input):
+    """The flag for them."""
+    return flag("overrides", input.overrides[0]) if input.overrides else ""
+
+
+def templates(wildcards):
+    """The template files of one source, or of all sources of the run."""
+    sources = [wildcards.source] if "source" in wildcards.keys() else SOURCES
+    return sorted(str(path) for source in sources for path in Path("config/templates").glob(f"*/{source}/*.yaml"))
+
+
+def cluster_tables(wildcards):
+    """The tables that tell the topic of a seed, for the clustered sources only."""
+    if wildcards.source not in CLUSTERED:
+        return {}
+    return {
+        "assignments": "<results>/clusters/assignments/{source}/part-{part}.parquet",
+        "topics": "<results>/topics/topics.parquet",
+    }
+
+
+def cluster_flags(wildcards, input):
+    """The flags for these tables."""
+    return " ".join(flag(name, input[name]) for name in ("assignments", "topics") if name in input.keys())
+
+
+def templates_per_seed(wildcards):
+    """How many templates a seed of this source gets; 0 for all that fit."""
+    return config["prompts"]["templates_per_seed"].get(wildcards.source, 0)
+
+
+def dataset_split(wildcards):
+    """The split of the dataset that the source belongs to."""
+    return SOURCES[wildcards.source].split
+
+
+def built_parts(wildcards):
+    """What prompts_build made of all parts of the source."""
+    return all_parts("<results>/prompts/built/{source}/part-{part}.parquet", [wildcards.source])

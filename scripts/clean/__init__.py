@@ -1,0 +1,1 @@
+"""Which sealed texts are good enough to go on, and how later stages read those that are."""

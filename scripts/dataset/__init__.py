@@ -1,0 +1,1 @@
+"""The finished dataset: its splits, with the published columns, and its card."""

@@ -1,0 +1,158 @@
+"""The dataset card: a README.md that the Hugging Face Hub and `datasets.load_dataset` read.
+
+Its front matter names one configuration a split, so that the folder loads as the published dataset does. Its tables
+come from the run's own files: rows and tokens from the splits, what each step left out from the steps' counts,
+contamination from the decontamination table, licences from the list of sources. It has no date and no path, so that the
+same run gives the same card.
+"""
+
+import argparse
+import csv
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.common.counts import Counts, total
+from scripts.common.errors import InputError
+from scripts.common.files import read_json, write_text
+from scripts.common.logging import get_logger, run
+from scripts.common.tables import DATASET, iterate_batches
+
+TEMPLATE = Path(__file__).with_name("card.md.jinja")
+
+SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+    (100_000_000, "10M<n<100M"),
+    (1_000_000_000, "100M<n<1B"),
+)
+"""The Hub's names for the size of a dataset and the rows under which each holds."""
+
+SOURCE_COLUMNS = ("source", "dataset_split", "location", "licence", "terms")
+
+
+def size_category(rows: int) -> str:
+    """The Hub's name for a dataset of so many rows."""
+    return next((name for limit, name in SIZES if rows < limit), "n>1B")
+
+
+def describe_split(folder: Path) -> dict[str, Any]:
+    """Name, files, rows and tokens of one split."""
+    files = sorted(folder.glob("train-*.parquet"))
+    rows = tokens = 0
+    for path in files:
+        for batch in iterate_batches(path, DATASET, ["text_token_length"], batch_size=100_000):
+            rows += batch.num_rows
+            tokens += sum(batch.column("text_token_length").drop_null().to_pylist())
+    return {"name": folder.name, "files": len(files), "rows": rows, "tokens": tokens}
+
+
+def funnel(counts: Iterable[Counts]) -> list[Counts]:
+    """The counts summed up by step, in the order in which the steps first occur."""
+    steps: dict[str, list[Counts]] = {}
+    for count in counts:
+        steps.setdefault(count.step, []).append(count)
+    return [total(group, step) for step, group in steps.items()]
+
+
+def check_chain(steps: Sequence[Counts]) -> None:
+    """Checks that each step read what the one before it passed on; the last one is the dataset itself.
+
+    Raises:
+        InputError: rows were lost or doubled between two steps.
+    """
+    for before, after in itertools.pairwise(steps):
+        arrived = after.rows_out if after is steps[-1] else after.rows_in
+        if before.rows_out != arrived:
+            raise InputError(
+                f"{before.step} passed on {before.rows_out} rows but {after.step} has {arrived}. Their files are of "
+                "different runs or incomplete: delete the results of the later step and run again."
+            )
+
+
+def read_sources(path: Path, where: str, names: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of the list of sources for the sources of this run.
+
+    Raises:
+        InputError: the list lacks a column or a source.
+    """
+    with path.open(encoding="utf-8", newline="") as handle:
+        reader = csv.DictReader(handle, delimiter="\t")
+        missing = [column for column in SOURCE_COLUMNS if column not in (reader.fieldnames or ())]
+        if missing:
+            raise InputError(f"{path} lacks the column {', '.join(missing)}. Add it to the header line.")
+        rows = {row["source"]: row for row in reader if row["where"] == where}
+    absent = [name for name in names if name not in rows]
+    if absent:
+        raise InputError(f"{path} has no row for source {', '.join(absent)} with where={where}. Add one.")
+    return [rows[name] for name in names]
+
+
+def render(values: Mapping[str, Any]) -> str:
+    """The card's text."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+    )
+    environment.filters["thousands"] = "{:,}".format
+    environment.filters["cell"] = _cell
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(values)
+
+
+def _cell(text: Any) -> str:
+    """Text that cannot break out of a table cell."""
+    return " ".join(str(text).split()).replace("|", "\\|") or "–"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Writes the card."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--splits", required=True, nargs="+", type=Path, help="folders of the splits")
+    parser.add_argument("--counts", required=True, nargs="+", help="counts of all steps and parts, in the steps' order")
+    parser.add_argument("--duplicates", required=True, help="summary of deduplication")
+    parser.add_argument("--contamination", required=True, help="table of decontamination")
+    parser.add_argument("--sources", required=True, type=Path, help="list of sources with their licences")
+    parser.add_argument("--where", required=True, help="where the seeds came from: sample or hub")
+    parser.add_argument("--used", required=True, nargs="+", help="sources of this run")
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--scale", required=True, help="tiny: the card warns that the texts mean nothing")
+    parser.add_argument("--engine", required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--revision", required=True)
+    parser.add_argument("--temperature", required=True)
+    parser.add_argument("--top-p", required=True)
+    parser.add_argument("--top-k", required=True)
+    parser.add_argument("--repetition-penalty", required=True)
+    parser.add_argument("--max-new-tokens", required=True)
+    parser.add_argument("--minimum-tokens", required=True)
+    parser.add_argument("--output", required=True)
+    args = parser.parse_args(argv)
+
+    splits = [describe_split(folder) for folder in args.splits]
+    rows = sum(split["rows"] for split in splits)
+    steps = funnel(map(Counts.read, args.counts))
+    check_chain(steps)
+    card = render(
+        {
+            **vars(args),
+            "splits": splits,
+            "rows": rows,
+            "tokens": sum(split["tokens"] for split in splits),
+            "size_category": size_category(rows),
+            "steps": steps,
+            "duplicates": read_json(args.duplicates),
+            "contamination": read_json(args.contamination),
+            "sources": read_sources(args.sources, args.where, args.used),
+        }
+    )
+    write_text(args.output, card)
+    get_logger(__name__).info("%d rows in %d splits", rows, len(splits))
+
+
+if __name__ == "__main__":
+    run(main)

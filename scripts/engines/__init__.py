@@ -1,0 +1,129 @@
+"""Language-model engines behind one small interface: submit requests, step, receive completions as they finish.
+
+An engine holds many requests at once and gives each back when it is done; `complete()` hands it the next request as
+soon as one finishes, so that it is always full and nothing ever waits for the slowest text of a batch. A request
+carries its own seed. One that cannot be answered comes back as a completion with finish reason `error` and the message
+as its text; what no request could survive (a missing model, a refused key) is raised.
+
+Engines: `vllm` (GPU; its CPU build in tests), `transformers` (small models on CPU), `openai` (any compatible endpoint).
+"""
+
+import argparse
+import dataclasses
+import importlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+ENGINES = ("vllm", "transformers", "openai")
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One prompt (the user's turn, without chat markup), its seed, and the JSON Schema its answer must follow."""
+
+    request_id: str
+    prompt: str
+    seed: int
+    json_schema: Mapping[str, Any] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Completion:
+    """One answer; `finish_reason` is stop, length or error (then `text` is the message)."""
+
+    request_id: str
+    text: str
+    n_tokens: int
+    finish_reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """How tokens are drawn; temperature 0 is greedy, top_k 0 and top_p 1 keep all, repetition penalty 1 is none."""
+
+    temperature: float
+    top_p: float
+    top_k: int
+    repetition_penalty: float
+    max_new_tokens: int
+    stop: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineSettings:
+    """Which engine runs which model, and how; `options` are the engine's own, see its module."""
+
+    engine: str
+    model: str
+    revision: str = "main"
+    dtype: str = "bfloat16"
+    max_model_len: int = 4096
+    max_in_flight: int = 256
+    tensor_parallel: int = 1
+    threads: int = 1
+    endpoint: str = ""
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """What every engine can do."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests submitted and not yet given back."""
+
+    def submit(self, request: Request) -> None:
+        """Takes a request; never fails because of what is in it."""
+
+    def step(self) -> list[Completion]:
+        """Works for a moment and returns what finished, perhaps nothing."""
+
+    def close(self) -> None:
+        """Drops what is in flight and frees the engine."""
+
+
+def create(settings: EngineSettings, sampling: Sampling) -> Engine:
+    """Loads an engine; only its own libraries are imported."""
+    return importlib.import_module(f"scripts.engines.{settings.engine}").load(settings, sampling)
+
+
+def complete(
+    engine: Engine, requests: Iterable[Request], max_in_flight: int, stopped: Callable[[], bool] = lambda: False
+) -> Iterator[Completion]:
+    """Yields completions in the order they finish, and takes the next request whenever there is room for it.
+
+    `stopped` is asked before every step; once it is true the rest stays in flight and nothing more is yielded.
+    """
+    waiting = iter(requests)
+    exhausted = False
+    while not stopped():
+        while not exhausted and engine.in_flight < max_in_flight:
+            request = next(waiting, None)
+            if request is None:
+                exhausted = True
+            else:
+                engine.submit(request)
+        if not engine.in_flight:
+            return
+        yield from engine.step()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `EngineSettings`, spelt alike in every program that uses an engine."""
+    group = parser.add_argument_group("engine")
+    group.add_argument("--engine", required=True, choices=ENGINES)
+    group.add_argument("--model", required=True, help="Hub id or folder; for openai the name the endpoint knows")
+    group.add_argument("--revision", default="main", help="commit, tag or branch of a Hub model")
+    group.add_argument("--dtype", default="bfloat16")
+    group.add_argument("--max-model-len", type=int, default=4096, help="tokens of prompt and answer together")
+    group.add_argument("--max-in-flight", type=int, default=256, help="requests in the engine at once")
+    group.add_argument("--tensor-parallel", type=int, default=1, help="GPUs that share one model")
+    group.add_argument("--threads", type=int, default=1, help="CPU threads")
+    group.add_argument("--endpoint", default="", help="base URL for openai, e.g. http://localhost:8000/v1")
+    group.add_argument("--options", type=json.loads, default={}, help="JSON object of the engine's own settings")
+
+
+def settings_from(args: argparse.Namespace) -> EngineSettings:
+    """The settings that the flags of `add_arguments` gave."""
+    return EngineSettings(**{field.name: getattr(args, field.name) for field in dataclasses.fields(EngineSettings)})

@@ -1,0 +1,55 @@
+"""The model's chat format: a prompt becomes the tokens of a user turn, and an answer has an end and a length.
+
+Shared by the engines that run a model themselves, so that both send the same tokens.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from scripts.common.errors import InputError
+
+
+def load_tokenizer(model: str, revision: str) -> Any:
+    """The model's tokenizer.
+
+    Raises:
+        InputError: the model has no chat template, so it was not made to follow prompts.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+    if tokenizer.chat_template is None:
+        raise InputError(
+            f"the tokenizer of {model} has no chat template: it is a base model, which continues a prompt instead of "
+            "following it. Set llm.model to an instruction-tuned model."
+        )
+    return tokenizer
+
+
+def prompt_tokens(tokenizer: Any, prompt: str) -> list[int]:
+    """Token ids of a conversation with one user turn, up to where the answer begins."""
+    turn = [{"role": "user", "content": prompt}]
+    return tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=True, return_dict=False)
+
+
+def end_tokens(tokenizer: Any, config: Any, stop: Sequence[str]) -> set[int]:
+    """Token ids that end an answer: the model's own, and stop strings that are one special token.
+
+    A special token never shows in the decoded text, so a stop string of that name has to be matched by its id.
+    """
+    own = getattr(config, "eos_token_id", None)
+    ids = set(own if isinstance(own, list | tuple) else [own]) | {tokenizer.eos_token_id}
+    special = set(tokenizer.all_special_ids)
+    ids.update(token for token in map(tokenizer.convert_tokens_to_ids, stop) if token in special)
+    return ids - {None}
+
+
+def room(n_prompt: int, max_model_len: int, max_new_tokens: int) -> int:
+    """How many tokens the answer may have; the prompt and at least one new token must fit into the context.
+
+    Raises:
+        ValueError: the prompt is too long; the message becomes the request's error.
+    """
+    if n_prompt + 1 > max_model_len:
+        raise ValueError(f"the prompt has {n_prompt} tokens and leaves no room in a context of {max_model_len}")
+    return min(max_new_tokens, max_model_len - n_prompt)

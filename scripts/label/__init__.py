@@ -1,0 +1,1 @@
+"""Topics: keywords and examples of each cluster, its name and educational score, and whether it is kept."""

@@ -1,0 +1,155 @@
+"""The topics page: the map of the clustered sample and the table of topics that it was cut into.
+
+The map shows the two UMAP dimensions that HDBSCAN clustered. Axes have no unit and only near distances mean anything.
+At most 8,000 documents are drawn, chosen by id (ids are content hashes, so this is a random sample that is the same in
+every run); labels are placed largest cluster first and left out where they would overlap.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.common.files import write_text
+from scripts.common.logging import run
+from scripts.common.tables import CLUSTER_SAMPLE, EMBEDDING_DIMENSION, TOPICS, read_table
+from scripts.report import page, style
+
+DRAWN = 8000
+WIDTH, HEIGHT = 1064, 720
+LABEL_CHARACTERS = 30
+CROWDED = 40
+"""A map with more clusters than this has smaller labels."""
+NOISE_CLUSTER = -1
+
+
+def summarize(sample: Sequence[Mapping], topics: Sequence[Mapping]) -> dict[str, Any]:
+    """The page's numbers: clusters, noise, topics kept and removed, where the labels came from."""
+    noise = sum(point["cluster_id"] == NOISE_CLUSTER for point in sample)
+    sizes: dict[int, int] = {}
+    for point in sample:
+        if point["cluster_id"] != NOISE_CLUSTER:
+            sizes[point["cluster_id"]] = sizes.get(point["cluster_id"], 0) + 1
+    documents = sum(topic["n_documents"] for topic in topics)
+    kept = [topic for topic in topics if topic["decision"] == "kept"]
+    return {
+        "sample": len(sample),
+        "embedding_dimension": EMBEDDING_DIMENSION,
+        "clusters": len(sizes),
+        "noise_share": noise / len(sample) if sample else None,
+        "largest_share": max(sizes.values(), default=0) / len(sample) if sample else None,
+        "topics": len(topics),
+        "kept": len(kept),
+        "removed": len(topics) - len(kept),
+        "documents": documents,
+        "documents_kept": sum(topic["n_documents"] for topic in kept),
+        "labels": {
+            source: sum(topic["label_source"] == source for topic in topics)
+            for source in ("llm", "keywords", "override")
+        },
+    }
+
+
+def draw_map(sample: Sequence[Mapping], topics: Sequence[Mapping]) -> str:
+    """The scatter of the plane: noise grey, clusters coloured, removed topics hollow, labels at cluster medians."""
+    if not sample:
+        return style.message("No document was clustered.", WIDTH)
+    drawn = sorted(sample, key=lambda point: point["seed_id"])[:DRAWN]
+    known = {topic["cluster_id"]: topic for topic in topics}
+    clusters: dict[int, list[Mapping]] = {}
+    for point in drawn:
+        clusters.setdefault(point["cluster_id"], []).append(point)
+    size = 60 if len(drawn) < 1000 else 12
+    with style.figure(WIDTH, HEIGHT) as figure:
+        axis = figure.add_subplot()
+        axis.set_axis_off()
+        for cluster, points in sorted(clusters.items()):
+            kept = known.get(cluster, {}).get("decision") == "kept"
+            colour = cluster_colour(cluster)
+            axis.scatter(
+                [point["x"] for point in points],
+                [point["y"] for point in points],
+                s=size * (0.5 if cluster == NOISE_CLUSTER else 1),
+                facecolors=colour if kept or cluster == NOISE_CLUSTER else "none",
+                edgecolors="none" if kept or cluster == NOISE_CLUSTER else colour,
+                linewidths=1,
+                alpha=0.75,
+                gid=f"cluster-{cluster}",
+            )
+        figure.draw_without_rendering()
+        _place_labels(axis, clusters, known)
+        svg = style.to_svg(
+            figure, f"Map of {len(drawn)} documents in {len(clusters) - (NOISE_CLUSTER in clusters)} clusters"
+        )
+    tooltips = {f"cluster-{cluster}": _tooltip(known.get(cluster)) for cluster in clusters}
+    return style.halo(style.add_tooltips(svg, tooltips), "label-")
+
+
+def cluster_colour(cluster: int) -> str:
+    """The colour of a cluster on the map and in the table."""
+    return style.NOISE if cluster == NOISE_CLUSTER else style.CATEGORIES[cluster % len(style.CATEGORIES)]
+
+
+def _place_labels(axis: Any, clusters: Mapping[int, Sequence[Mapping]], known: Mapping[int, Mapping]) -> None:
+    """Largest cluster first, above its points or else below; on a crowded map in the middle of them.
+
+    A label that would touch one already there is left out.
+    """
+    from statistics import median
+
+    taken: list[Sequence[float]] = []
+    crowded = len(known) > CROWDED
+    for cluster, points in sorted(clusters.items(), key=lambda item: (-len(item[1]), item[0])):
+        topic = known.get(cluster)
+        if topic is None:
+            continue
+        kept = topic["decision"] == "kept"
+        x, heights = median(point["x"] for point in points), sorted(point["y"] for point in points)
+        places = [(heights[-1], 12), (heights[0], -12)] if not crowded else [(median(heights), 0)]
+        for y, offset in places:
+            label = axis.annotate(
+                _cut(topic["topic"] or f"cluster {cluster}"), (x, y), (0, offset), textcoords="offset points",
+                ha="center", va="center", fontsize=11 if crowded else 13, fontweight="bold" if kept else "normal",
+                fontstyle="normal" if kept else "italic", color=style.INK if kept else style.QUIET,
+                gid=f"label-{cluster}",
+            )  # fmt: skip
+            box = label.get_window_extent().padded(2).extents
+            if not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                break
+            label.remove()
+
+
+def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LABEL_CHARACTERS else text[: LABEL_CHARACTERS - 1].rstrip() + "…"
+
+
+def _tooltip(topic: Mapping | None) -> str:
+    if topic is None:
+        return "noise: no cluster is dense enough here"
+    return f"{topic['topic']}: {topic['n_documents']:,} documents, {topic['decision']} {topic['reason'] or ''}".strip()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Writes the page, the map and the numbers."""
+    parser = page.parser(__doc__.split("\n")[0])
+    parser.add_argument("--sample", type=Path, required=True, help="clusters/sample.parquet")
+    parser.add_argument("--topics", type=Path, required=True, help="topics/topics.parquet")
+    parser.add_argument("--figure", type=Path, required=True, help="SVG file of the map to write")
+    args = parser.parse_args(argv)
+    sample = read_table(args.sample, CLUSTER_SAMPLE).to_pylist()
+    topics = read_table(args.topics, TOPICS).to_pylist()
+    numbers = summarize(sample, topics)
+    figure = draw_map(sample, topics)
+    write_text(args.figure, figure)
+    page.write_numbers(args.numbers, numbers)
+    rows = [topic | {"colour": cluster_colour(topic["cluster_id"])} for topic in topics]
+    rows.sort(key=lambda topic: (-topic["n_documents"], topic["cluster_id"]))
+    page.write_page(args, numbers=numbers, figure=figure, topics=rows, drawn=min(len(sample), DRAWN))
+
+
+if __name__ == "__main__":
+    run(main)

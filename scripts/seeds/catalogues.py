@@ -1,0 +1,38 @@
+"""Personal data and logistics out of course descriptions, sentence by sentence.
+
+The blog post tells that names and logistics had to be removed from the Stanford outlines. A sentence is dropped when it
+
+* names a person or a way to reach one: an e-mail or web address, a phone number, Dr./Prof./Mr./Mrs./Ms. before a name,
+  or words such as instructor, lecturer, taught by, led by, teaching assistant;
+* tells how the course is run: units, prerequisites, grading, examinations, problem sets, percentages, attendance,
+  enrolment, office hours, days and times of day, rooms, references to other listings.
+
+The rules prefer to lose a sentence of content to keeping a name. They know no list of names: a bare name in a sentence
+about the subject stays (it may be Aeschylus).
+"""
+
+import re
+
+_PERSONAL = re.compile(
+    r"\S+@\S+|https?://|www\.|\b\d{3}[-. ]\d{4}\b"
+    r"|\b(?:Dr|Prof|Mr|Mrs|Ms)\.?\s+[A-Z]|\bProfessor\s+[A-Z]"
+    r"|\b(?i:instructors?|lecturers?|teaching assistants?|coordinators?|course head|taught by|led by|contact (?:the|us|me|him|her))\b|\bTAs?\b"
+)
+_LOGISTIC = re.compile(
+    r"\b\d+(?:\s*[-–]\s*\d+)? (?:units?|credits?)\b|\bprerequisites?\b|\bco-?requisites?\b|\bconsent of\b"
+    r"|\b(?:letter|passing) grades?\b|\bgrad(?:ed|ing)\b|\b(?:no|extra|for|with) credit\b|\bexams?\b|\b(?:final|midterm|written|oral) examinations?\b|\bmidterms?\b|\bquiz(?:zes)?\b"
+    r"|\bproblem sets?\b|\bhomework\b|\bfinal (?:papers?|projects?)\b|\btake-home\b|\bplacement test\b|\d\s?%"
+    r"|\battendance\b|\benrol\w*|\bopen to\b|\boffice hours\b|\bdrop-in hours\b"
+    r"|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|\b\d{1,2}:\d{2}\b|\broom \w*\d"
+    r"|\bmay be repeated\b|\bsame as\b|\bcontinuation of\b|\breplace lectures\b|\bsee department\b",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(
+    r"(?<!\bDr\.)(?<!\bProf\.)(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\b[A-Z]\.)(?<=[.!?])\s+(?=[\"“(]?[A-Z0-9])"
+)
+
+
+def clean_description(text: str) -> str:
+    """The sentences about the subject, on one line."""
+    sentences = _SENTENCE_END.split(" ".join(text.split()))
+    return " ".join(s for s in sentences if not _PERSONAL.search(s) and not _LOGISTIC.search(s))

@@ -1,0 +1,160 @@
+"""Seeds of one part: rows [k·n, (k+1)·n) of a source, read by its reader and checked.
+
+A seed's id is the content hash of its kind, text, title and place in the outline, so it does not depend on the order
+of the source, the part or the file; `earlier` is left out, because a unit stays the same when its neighbours change.
+Rows and units that cannot be used are kept aside with a reason:
+
+broken_json, missing_column, null, wrong_type, no_human_message, no_units, no_subject · filtered_<column> (the source's filters) ·
+empty, too_short, control_characters, mojibake, giant_word, not_unicode · duplicate_seed (the same seed again in this
+part; the same seed in two parts is found by seeds_duplicates).
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.common.counts import Counts
+from scripts.common.errors import InputError
+from scripts.common.ids import content_id
+from scripts.common.logging import get_logger, run
+from scripts.common.tables import REJECTED, SEEDS, write_batches, write_table
+from scripts.seeds.checks import find_problem
+from scripts.seeds.readers import READERS, BadRow, Draft, Rejected
+from scripts.seeds.rows import parse, raw_rows
+from scripts.seeds.sources import Entry, read_entry
+
+LANGUAGES = {"english": "en"}
+BATCH_ROWS = 1000
+BATCH_CHARACTERS = 32_000_000
+DETAIL_CHARACTERS = 200
+
+
+class Part:
+    """Turns raw rows into seeds and keeps account of every one; `rejected` and `counts` are complete at the end."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.rejected: list[dict[str, str]] = []
+        self.rows_in = self.rows_out = self.added = 0
+        self._seen: set[str] = set()
+
+    def seeds(self, rows: Iterable[tuple[str, str | bytes]]) -> Iterator[dict[str, Any]]:
+        """Yields the seeds of (place, JSON text) rows.
+
+        Raises:
+            InputError: no row at all has a column that the registry names.
+        """
+        for place, text in rows:
+            self.rows_in += 1
+            try:
+                row = parse(text)
+                drafts = list(self._drafts(row))
+            except BadRow as bad:
+                self._reject(place, Rejected(*bad.args))
+                continue
+            self.added += len(drafts) - 1
+            for number, draft in enumerate(drafts, start=1):
+                unit = f"{place}#{number}" if len(drafts) > 1 else place
+                problem = draft if isinstance(draft, Rejected) else find_problem(draft, self.entry.kind)
+                seed = None if problem else self._seed(draft, row, place)
+                if problem is None and seed["seed_id"] in self._seen:
+                    problem = Rejected("duplicate_seed", seed["seed_id"])
+                if problem:
+                    self._reject(unit, problem)
+                else:
+                    self._seen.add(seed["seed_id"])
+                    self.rows_out += 1
+                    yield seed
+        self._check_columns()
+
+    def reasons(self) -> dict[str, int]:
+        """Reason → rows kept aside."""
+        return dict(Counter(row["reason"] for row in self.rejected))
+
+    def _drafts(self, row: dict) -> Iterator[Draft | Rejected]:
+        for rule in self.entry.filters:
+            if not rule.keeps(row):
+                raise BadRow(f"filtered_{rule.column}", str(row.get(rule.column)))
+        drafts = list(READERS[self.entry.reader].read(row, self.entry.columns))
+        if not drafts:
+            raise BadRow("no_units")
+        return iter(drafts)
+
+    def _seed(self, draft: Draft, row: dict, place: str) -> dict[str, Any]:
+        outline, columns = draft.outline, self.entry.columns
+        places = (outline.book, outline.chapter, outline.section) if outline else ("", "", "")
+        language = str(row.get(columns.get("language")) or "en").strip().lower()
+        return {
+            "seed_id": content_id(self.entry.kind, draft.text, draft.title, *places),
+            "source": self.entry.source,
+            "kind": self.entry.kind,
+            "text": draft.text,
+            "title": draft.title,
+            "outline": vars(outline) if outline else None,
+            "language": _clean(LANGUAGES.get(language, language)),
+            "license": self.entry.licence,
+            "origin": _clean(str(row.get(columns.get("url")) or place)),
+        }
+
+    def _reject(self, place: str, problem: Rejected) -> None:
+        detail = _clean(problem.detail[:DETAIL_CHARACTERS])
+        self.rejected.append({"id": _clean(place), "reason": problem.reason, "detail": detail})
+
+    def _check_columns(self) -> None:
+        if self.rows_in and self.reasons().get("missing_column") == self.rows_in:
+            raise InputError(
+                f"source `{self.entry.source}`: not one of {self.rows_in} rows from {self.entry.location} has the column "
+                f"{self.rejected[0]['detail']}. Correct `columns` of this source in the registry of sources."
+            )
+
+
+def batches(seeds: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Groups seeds by number and by size, so that a few huge texts do not fill the memory."""
+    batch: list[dict[str, Any]] = []
+    characters = 0
+    for seed in seeds:
+        batch.append(seed)
+        characters += len(seed["text"])
+        if len(batch) == BATCH_ROWS or characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def _clean(text: str) -> str:
+    """Text that any table can hold."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Writes the seeds, the rejected rows and the counts of one part."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--sources", type=Path, required=True, help="resources/sources.tsv")
+    parser.add_argument("--source", required=True, help="which of its sources")
+    parser.add_argument("--where", required=True, choices=["sample", "hub"])
+    parser.add_argument("--downloads", type=Path, required=True, help="folder that seeds_download fills")
+    parser.add_argument("--max-documents", type=int, required=True, help="rows read of the source at most")
+    parser.add_argument("--documents-per-part", type=int, required=True)
+    parser.add_argument("--part", required=True, help="number of the part, e.g. 000")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--rejected", type=Path, required=True)
+    parser.add_argument("--counts", type=Path, required=True)
+    args = parser.parse_args(argv)
+    entry = read_entry(args.sources, args.source, args.where)
+    start = int(args.part) * args.documents_per_part
+    stop = min(start + args.documents_per_part, args.max_documents)
+    part = Part(entry)
+    write_batches(args.output, batches(part.seeds(raw_rows(entry, args.downloads, start, stop))), SEEDS)
+    write_table(args.rejected, part.rejected, REJECTED)
+    counts = Counts("seeds_load", part.rows_in, part.rows_out, part.reasons(), args.source, args.part, part.added)
+    counts.write(args.counts)
+    get_logger("seeds_load").info(
+        "%s part %s: %d rows, %d seeds, rejected %s", args.source, args.part, part.rows_in, part.rows_out, part.reasons()
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,75 @@
+"""Trains one experiment and writes the model in Hugging Face format with its log.
+
+Checkpoints lie in a work folder outside the rule's outputs, in a subfolder that belongs to this input alone (the hash
+of the configuration and of the token files), so that a killed run resumes and a changed one starts afresh. The
+transformers trainer's checkpoints are removed when the model is written; those of nanotron stay.
+"""
+
+import argparse
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.common.files import atomic_path
+from scripts.common.ids import content_id
+from scripts.common.logging import get_logger, run
+from scripts.train import with_nanotron, with_transformers
+from scripts.train.experiment import dataset, dump, read_experiment
+
+log = get_logger("train_model")
+
+
+def input_id(experiment: Mapping[str, Any], full: bool) -> str:
+    """An id of everything that training reads.
+
+    Args:
+        experiment: a rendered experiment.
+        full: hash the token files themselves; otherwise their names and sizes.
+    """
+    parts = [dump(experiment)]
+    for folder in dataset(experiment)["dataset_folder"]:
+        for path in sorted(Path(folder).glob("*.ds")):
+            parts += [path.name, str(path.stat().st_size)]
+            if full:
+                with path.open("rb") as handle:
+                    parts.append(hashlib.file_digest(handle, "blake2b").hexdigest())
+    return content_id(*parts)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Reads the flags, trains."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--config", type=Path, required=True, help="what scripts.train.config wrote")
+    parser.add_argument("--trainer", choices=("transformers", "nanotron"), required=True)
+    parser.add_argument("--model", type=Path, required=True, help="folder of the finished model")
+    parser.add_argument("--log", type=Path, required=True, help="JSON lines: step, loss, lr, tokens")
+    parser.add_argument("--work", type=Path, required=True, help="folder of the checkpoints")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
+    parser.add_argument("--nodes", type=int, default=1)
+    parser.add_argument("--gpus", type=int, default=1, help="on each node")
+    parser.add_argument("--threads", type=int, default=1, help="fixed, because it changes the last digits")
+    args = parser.parse_args(argv)
+    experiment = read_experiment(args.config)
+    work = args.work / input_id(experiment, full=args.trainer == "transformers")
+    work.mkdir(parents=True, exist_ok=True)
+    log.info("checkpoints in %s", work)
+    finished = work / "model"
+    shutil.rmtree(finished, ignore_errors=True)
+    if args.trainer == "nanotron":
+        with_nanotron.train(experiment, finished, args.log, work, args.nodes, args.gpus)
+    else:
+        import torch
+
+        torch.set_num_threads(args.threads)
+        with_transformers.train(experiment, finished, args.log, work, args.device)
+    for path in finished.iterdir():
+        with atomic_path(args.model / path.name) as temporary:
+            shutil.copyfile(path, temporary)
+    if args.trainer == "transformers":
+        shutil.rmtree(args.work)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,217 @@
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from scripts.common.counts import Counts
+from scripts.common.files import write_json
+from scripts.common.ids import content_id
+from scripts.common.tables import (
+    CLUSTER_SAMPLE,
+    CONTAMINATION,
+    DATASET,
+    GENERATIONS,
+    NEAR_DUPLICATES,
+    PROMPTS,
+    TOPICS,
+    write_table,
+)
+from scripts.report import (
+    contamination,
+    duplicates,
+    evaluation,
+    flow,
+    generations,
+    overview,
+    prompts,
+    provenance,
+    style,
+    timing,
+    topics,
+    training,
+)
+
+ROOT = Path(__file__).parents[2]
+NASTY = '<script>alert(1)</script> & "quotes"'
+WORDS = ["water", "moves", "through", "soil", "and", "roots", "drink", "it", "while", "leaves", "give", "it", "back"]
+SHAPE = {
+    "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "num_key_value_heads": 2, "vocab_size": 32, "tie_word_embeddings": True,
+}  # fmt: skip
+PAGES = {
+    "topics": topics, "prompts": prompts, "generations": generations, "duplicates": duplicates,
+    "contamination": contamination, "training": training, "evaluation": evaluation, "provenance": provenance,
+    "timing": timing, "overview": overview,
+}  # fmt: skip
+
+
+def write_run(folder, texts):
+    """What the stages leave of a run with so many texts; 0 for a run in which nothing was left at any stage."""
+    ids = sorted(content_id("test", str(number)) for number in range(texts))
+    points = [
+        {"seed_id": each, "cluster_id": k % 3 - 1, "x": k % 3 + k / 50, "y": k % 5, "probability": 1.0}
+        for k, each in enumerate(ids)
+    ]
+    write_table(folder / "sample.parquet", points, CLUSTER_SAMPLE)
+    rows = [
+        {"cluster_id": 0, "topic": NASTY, "n_documents": 4, "keywords": ["soil"], "examples": [NASTY] * 2,
+         "educational_score": 7, "agreement": 0.8, "label_source": "llm", "decision": "kept", "reason": ""},
+        {"cluster_id": 1, "topic": "roots, leaves", "n_documents": 3, "keywords": ["roots"], "examples": [],
+         "label_source": "keywords", "decision": "removed", "reason": "too_small"},
+    ]  # fmt: skip
+    write_table(folder / "topics.parquet", rows if texts else [], TOPICS)
+    written = [
+        {"prompt_id": each, "prompt": f"Write about {NASTY} {k}", "seed_id": each, "seed_data": "web", "format": "blog",
+         "audience": "general", "text": f"{NASTY} " + " ".join(WORDS[k % 3 :]), "text_token_length": 150 + 7 * k,
+         "finish_reason": "stop" if k % 2 else "length", "model": "m", "revision": "r", "engine": "transformers"}
+        for k, each in enumerate(ids)
+    ]  # fmt: skip
+    for table, schema in (("prompts", PROMPTS), ("generations", GENERATIONS)):
+        write_table(folder / table / "web/part-000.parquet", [pick(row, schema) for row in written], schema)
+    write_table(folder / "dataset/web/train-0.parquet", [pick(row, DATASET) for row in written[2:]], DATASET)
+    cells = [{"source": "web", "format": "blog", "audience": "general", "prompts": texts}] if texts else []
+    templates = {"en/web/blog": {"version": 1, "hash": "0123456789abcdef", "prompts": texts}}
+    share = {"web": 0.5 if texts else None}
+    write_json(
+        folder / "manifest.json",
+        {"prompts": texts, "by_source_format_audience": cells, "topic_share": share, "web_share": share["web"],
+         "templates": templates},
+    )  # fmt: skip
+    pairs = [{"removed_id": ids[1], "kept_id": ids[0], "jaccard": 0.91, "cluster": 0}] if texts else []
+    write_table(folder / "removed.parquet", pairs, NEAR_DUPLICATES)
+    summary = {"documents": texts, "clusters": len(pairs), "members": 2, "largest_cluster": 2, "spared": 0}
+    write_json(folder / "summary.json", summary | {"removed": len(pairs), "minimum_jaccard": 0.7})
+    match = {"benchmark": "boolq", "row": "3", "span": NASTY, "decision": "removed", "ratio": 0.8}
+    found = [match | {"prompt_id": ids[0]}] if texts else []
+    write_table(folder / "decontaminate/web/part-000.parquet", found, CONTAMINATION)
+    benchmark = {"benchmark": "boolq", "name": "BoolQ", "checked": 4, "uncheckable": 1}
+    cell = {"boolq": {"documents": len(found), "rows": len(found)}}
+    group = {"group": "web, stanford", "documents": texts, "removed": len(found), "cells": cell, "published": None}
+    write_json(folder / "table.json", {"benchmarks": [benchmark] if texts else [], "groups": [group] if texts else []})
+    log = [{"step": k, "loss": 5 / k, "lr": 0.1, "tokens": 10 * k} for k in range(1, 6 if texts else 1)]
+    (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log), encoding="utf-8")
+    write_json(folder / "config.yaml", {"model": {"model_config": SHAPE}})
+    score = {"n": 5, "withheld": 0, "chance": 0.5, "score": {"acc_norm": 0.6}, "stderr": {"acc_norm_stderr": 0.2}}
+    write_json(folder / "scores.json", {"boolq": score} if texts else {})
+    Counts("seeds_load", 2 * texts, texts, {"too_short": texts} if texts else {}, "web", "000").write(folder / "a.json")
+    Counts("prompts_seal", texts, texts, {}, "web", "000").write(folder / "b.json")
+    (folder / "benchmarks/seeds_load").mkdir(parents=True)
+    if texts:
+        (folder / "benchmarks/seeds_load/000.tsv").write_text("s\tmax_rss\tcpu_time\n1.5\t90\t1.2\n", encoding="utf-8")
+
+
+def pick(row, schema):
+    return {name: row[name] for name in schema.names if name in row}
+
+
+def build(folder, output, scale="tiny"):
+    """Makes every page of the run in `folder`; returns page → HTML."""
+    config = json.dumps({"seed": 1, "fraction": 1.0, "run": "test", "llm": {"engine": "transformers"}, "stop": [NASTY]})
+    flags = {
+        "topics": ["--sample", folder / "sample.parquet", "--topics", folder / "topics.parquet"],
+        "prompts": ["--manifest", folder / "manifest.json", "--prompts", folder / "prompts/web/part-000.parquet",
+                    "--matrix", output / "matrix.svg", "--lengths", output / "lengths.svg"],
+        "generations": ["--generations", folder / "generations/web/part-000.parquet",
+                        "--dataset", folder / "dataset/web"],
+        "duplicates": ["--removed", folder / "removed.parquet", "--summary", folder / "summary.json",
+                       "--generations", folder / "generations/web/part-000.parquet"],
+        "contamination": ["--table", folder / "table.json", "--parts", folder / "decontaminate/web/part-000.parquet",
+                          "--ratio", "0.5", "--ngram", "10"],
+        "training": ["--log", folder / "log.jsonl", "--config", folder / "config.yaml", "--experiment", "tiny"],
+        "evaluation": ["--scores", folder / "scores.json", "--experiment", "tiny"],
+        "provenance": ["--config", config, "--paper", ROOT / "config/config.yaml",
+                       "--generations", output / "numbers/generations.json"],
+        "timing": ["--benchmarks", folder / "benchmarks", "--generations", output / "numbers/generations.json"],
+        "overview": ["--counts", folder / "a.json", folder / "b.json", "--headlines", output / "headlines.rst",
+                     "--pages", *(output / f"numbers/{name}.json" for name in list(PAGES)[:-2])],
+    }  # fmt: skip
+    for name, module in PAGES.items():
+        shared = ["--run", "test", "--scale", scale, "--claims", ROOT / "resources/claims.tsv"]
+        made = ["--page", output / f"{name}.html", "--numbers", output / f"numbers/{name}.json"]
+        figure = [] if name in ("prompts", "provenance") else ["--figure", output / f"{name}.svg"]
+        module.main([str(flag) for flag in (*shared, *made, *figure, *flags[name])])
+    return {name: (output / f"{name}.html").read_text(encoding="utf-8") for name in PAGES}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    write_run(folder, 20)
+    output = tmp_path_factory.mktemp("report")
+    return folder, output, build(folder, output)
+
+
+def test_pages_need_no_network_and_no_other_file(small):
+    for name, html in small[2].items():
+        addresses = set(re.findall(r'(?:src|href|url)\s*[=(]\s*["\']?([^"\'\s>)]+)', html))
+        assert {each for each in addresses if not each.startswith("#")} == {f"{page}.html" for page in PAGES}, name
+
+
+def test_what_models_and_data_say_is_never_taken_for_markup(small):
+    for name, html in small[2].items():
+        assert "<script>alert" not in html, name
+    assert "&lt;script&gt;alert" in small[2]["generations"]
+    assert "&lt;script&gt;alert" in small[2]["topics"]
+
+
+def test_figures_are_well_formed_and_carry_no_date(small):
+    figures = sorted(small[1].glob("*.svg"))
+    assert len(figures) == 10
+    for path in figures:
+        text = path.read_text(encoding="utf-8")
+        assert ElementTree.fromstring(text).tag.endswith("svg")
+        assert "<dc:date>" not in text
+
+
+def test_the_same_run_gives_the_same_bytes(small, tmp_path):
+    folder, output, _ = small
+    build(folder, tmp_path)
+    files = sorted(path.relative_to(output) for path in output.rglob("*") if path.is_file())
+    assert len(files) > 30
+    assert [path for path in files if (output / path).read_bytes() != (tmp_path / path).read_bytes()] == []
+
+
+def test_published_values_stand_beside_ours(small):
+    pages = small[2]
+    assert "published 107, 110, 108, 112 or 130" in pages["topics"]
+    assert "published &lt; 1 %" in pages["duplicates"]
+    assert "mean 790" in pages["generations"]
+    assert "not comparable at this scale" in pages["overview"]
+
+
+def test_what_means_nothing_is_said_at_the_tiny_scale_only(small, tmp_path):
+    assert "means nothing at the tiny scale" in small[2]["overview"]
+    assert "means nothing at the tiny scale" not in build(small[0], tmp_path, scale="full")["overview"]
+
+
+def test_a_run_in_which_nothing_is_left_gives_friendly_pages(tmp_path):
+    write_run(tmp_path / "run", 0)
+    pages = build(tmp_path / "run", tmp_path / "report")
+    assert "No cluster was found" in pages["topics"]
+    assert "No prompt was built" in pages["prompts"]
+    assert "the dataset is empty" in pages["generations"]
+    assert "No pair reached" in pages["duplicates"]
+    assert "in a row with a benchmark" in pages["contamination"]
+    assert "No benchmark was scored" in pages["evaluation"]
+    assert "No benchmark file was found" in pages["timing"]
+
+
+def test_labels_of_the_map_do_not_touch_and_large_clusters_come_first():
+    places = [(0, 0.0)] * 3 + [(1, 0.01)] * 9 + [(2, 5.0)] * 2
+    sample = [{"seed_id": f"{k:03d}", "cluster_id": c, "x": x, "y": 0} for k, (c, x) in enumerate(places)]
+    topic = {"n_documents": 1, "decision": "kept", "reason": ""}
+    svg = topics.draw_map(sample, [topic | {"cluster_id": c, "topic": f"topic {c}"} for c in range(3)])
+    assert [f">topic {c}</text>" in svg for c in range(3)] == [False, True, True]
+
+
+def test_the_flow_shows_every_count_and_reason():
+    counts = Counts("prompts_seal", 1000, 1500, {"noise": 400, "topic_removed": 100}, added=1000)
+    svg = flow.draw_flow(("rows read", 1000), [("prompts", counts)])
+    for text in ("1,000", "1,500", "+ 1,000", "− 500", "noise 400", "topic removed 100"):
+        assert f">{text}<" in svg
+
+
+def test_a_tooltip_is_escaped():
+    assert "<title>a &lt; b &amp; c</title>" in style.add_tooltips('<g id="cluster-1">', {"cluster-1": "a < b & c"})

@@ -1,0 +1,78 @@
+"""Dataset: what every step kept, joined with prompts and seeds → one folder a split, and the dataset card.
+in:  <results>/{prompts,seeds,generations,clean,decontaminate}/<source>/part-*.parquet, deduplicate/removed.parquet
+out: <results>/dataset/<split>/train-*.parquet (one file a part), <split>.counts.json, README.md
+cost at full scale (31 M texts): about 3 CPU-hours, 60 GB on disk"""
+
+
+def split_parts(pattern):
+    """An input function: the pattern filled in for all parts of the sources of a split."""
+    return lambda wildcards: all_parts(pattern, SPLITS[wildcards.split])
+
+
+rule dataset_split:
+    """Split {wildcards.split} of the dataset"""
+    input:
+        prompts=split_parts("<results>/prompts/{source}/part-{part}.parquet"),
+        seeds=split_parts("<results>/seeds/{source}/part-{part}.parquet"),
+        generations=split_parts("<results>/generations/{source}/part-{part}.parquet"),
+        decisions=split_parts("<results>/clean/{source}/part-{part}.parquet"),
+        contamination=split_parts("<results>/decontaminate/{source}/part-{part}.parquet"),
+        duplicates="<results>/deduplicate/removed.parquet",
+        script="scripts/dataset/split.py",
+    output:
+        files=directory("<results>/dataset/{split}"),
+        counts="<results>/dataset/{split}.counts.json",
+    log:
+        "<logs>/dataset_split/{split}.log",
+    benchmark:
+        "<benchmarks>/dataset_split/{split}.tsv"
+    conda:
+        "../../envs/datatrove.yaml"
+    resources:
+        runtime=240,
+    shell:
+        "{PYTHON[datatrove]} -m scripts.dataset.split --prompts {input.prompts} --seeds {input.seeds}"
+        " --generations {input.generations} --decisions {input.decisions} --contamination {input.contamination}"
+        " --duplicates {input.duplicates} --split {wildcards.split} --output {output.files} --counts {output.counts}"
+        " &> {log}"
+
+
+rule dataset_card:
+    """The dataset card"""
+    input:
+        splits=expand("<results>/dataset/{split}", split=SPLITS),
+        counts=[
+            all_parts("<results>/seeds/{source}/part-{part}.counts.json"),
+            all_parts("<results>/prompts/{source}/part-{part}.counts.json"),
+            all_parts("<results>/generations/{source}/part-{part}.counts.json"),
+            all_parts("<results>/clean/{source}/part-{part}.counts.json"),
+            "<results>/deduplicate/counts.json",
+            all_parts("<results>/decontaminate/{source}/part-{part}.counts.json"),
+            expand("<results>/dataset/{split}.counts.json", split=SPLITS),
+        ],
+        duplicates="<results>/deduplicate/summary.json",
+        contamination="<results>/decontaminate/table.json",
+        sources="resources/sources.tsv",
+        template="scripts/dataset/card.md.jinja",
+        script="scripts/dataset/card.py",
+    output:
+        card="<results>/dataset/README.md",
+    log:
+        "<logs>/dataset_card/card.log",
+    benchmark:
+        "<benchmarks>/dataset_card/card.tsv"
+    conda:
+        "../../envs/datatrove.yaml"
+    params:
+        used=list(SOURCES),
+        scale=config["scale"],
+        where=config["seeds"]["where"],
+        dataset=flags("dataset", "name"),
+        llm=flags("llm", "engine", "model", "revision"),
+        sampling=flags("generate", "temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens"),
+        clean=flags("clean", "minimum_tokens"),
+    shell:
+        "{PYTHON[datatrove]} -m scripts.dataset.card --splits {input.splits} --counts {input.counts}"
+        " --duplicates {input.duplicates} --contamination {input.contamination} --sources {input.sources}"
+        " --where {params.where} --used {params.used} --scale {params.scale} {params.dataset} {params.llm}"
+        " {params.sampling} {params.clean} --output {output.card} &> {log}"

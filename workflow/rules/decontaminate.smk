@@ -1,0 +1,85 @@
+"""Decontamination: benchmark rows → documents that share a 10-gram with one → removed if they match half of it.
+in:  <results>/generations/<source>/part-*.parquet, what clean and deduplication left of them, and the benchmarks' rows
+(seeds.where: the shipped sample or the Hub)
+out: <results>/decontaminate/<source>/part-*.parquet (every pair that shares a 10-gram), table.json (as published)
+cost at full scale (31 M texts): about 3 CPU-hours in one job a part (6,800 texts of 2 kB a second and core), each with
+half a GB for the 10-grams of the full benchmarks"""
+
+SAMPLE_ROWS = "resources/sample/benchmarks"
+ROWS_AT = SAMPLE_ROWS if config["seeds"]["where"] == "sample" else "hub"
+
+
+rule decontaminate_index:
+    """Benchmark rows to compare with"""
+    input:
+        rows=branch(
+            ROWS_AT == SAMPLE_ROWS,
+            then=expand("{folder}/{name}.jsonl", folder=SAMPLE_ROWS, name=config["decontaminate"]["benchmarks"]),
+            otherwise=[],
+        ),
+        script="scripts/decontaminate/index.py",
+    output:
+        rows="<results>/decontaminate/index/rows.parquet",
+        uncheckable="<results>/decontaminate/index/uncheckable.parquet",
+    log:
+        "<logs>/decontaminate_index/index.log",
+    benchmark:
+        "<benchmarks>/decontaminate_index/index.tsv"
+    conda:
+        "../../envs/datatrove.yaml"
+    params:
+        location=ROWS_AT,
+        options=flags("decontaminate", "benchmarks", "ngram"),
+    shell:
+        "{PYTHON[datatrove]} -m scripts.decontaminate.index --location {params.location} --output {output.rows}"
+        " --uncheckable {output.uncheckable} {params.options} &> {log}"
+
+
+rule decontaminate_scan:
+    """Benchmark rows in {wildcards.source} part {wildcards.part}"""
+    input:
+        generations="<results>/generations/{source}/part-{part}.parquet",
+        decisions="<results>/clean/{source}/part-{part}.parquet",
+        duplicates="<results>/deduplicate/removed.parquet",
+        rows="<results>/decontaminate/index/rows.parquet",
+        matching="scripts/decontaminate/matching.py",
+        script="scripts/decontaminate/scan.py",
+    output:
+        pairs="<results>/decontaminate/{source}/part-{part}.parquet",
+        counts="<results>/decontaminate/{source}/part-{part}.counts.json",
+    log:
+        "<logs>/decontaminate_scan/{source}/part-{part}.log",
+    benchmark:
+        "<benchmarks>/decontaminate_scan/{source}/part-{part}.tsv"
+    conda:
+        "../../envs/datatrove.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        options=flags("decontaminate", "ngram", "minimum_block", "ratio"),
+    shell:
+        "{PYTHON[datatrove]} -m scripts.decontaminate.scan --generations {input.generations}"
+        " --decisions {input.decisions} --duplicates {input.duplicates} --rows {input.rows}"
+        " --source {wildcards.source} --part {wildcards.part} --output {output.pairs} --counts {output.counts}"
+        " {params.options} &> {log}"
+
+
+rule decontaminate_table:
+    """Contamination by group and benchmark, beside the published table"""
+    input:
+        parts=all_parts("<results>/decontaminate/{source}/part-{part}.parquet"),
+        counts=all_parts("<results>/decontaminate/{source}/part-{part}.counts.json"),
+        rows="<results>/decontaminate/index/rows.parquet",
+        uncheckable="<results>/decontaminate/index/uncheckable.parquet",
+        script="scripts/decontaminate/table.py",
+    output:
+        table="<results>/decontaminate/table.json",
+    log:
+        "<logs>/decontaminate_table/table.log",
+    benchmark:
+        "<benchmarks>/decontaminate_table/table.tsv"
+    conda:
+        "../../envs/datatrove.yaml"
+    shell:
+        "{PYTHON[datatrove]} -m scripts.decontaminate.table --parts {input.parts} --counts {input.counts}"
+        " --rows {input.rows} --uncheckable {input.uncheckable} --output {output.table} &> {log}"

@@ -1,0 +1,104 @@
+"""Near-duplicates: MinHash signatures of each part → pairs of each bucket → clusters → removed ids.
+in:  <results>/generations/<source>/part-*.parquet and what clean decided of them, all sources together
+out: <results>/deduplicate/removed.parquet (removed id, kept id, true Jaccard), summary.json, counts.json
+cost at full scale (31 M texts): signatures about 65 CPU-hours in one job a part (240 texts of 2 kB a second and core),
+a bucket about 1 CPU-hour, 12 GB for the clusters; 5 MB of text in one document take 8 s and 620 MB"""
+
+BUCKETS = [layout.number(bucket) for bucket in range(config["deduplicate"]["buckets"])]
+
+
+rule deduplicate_signatures:
+    """MinHash signatures of {wildcards.source} part {wildcards.part}"""
+    input:
+        generations="<results>/generations/{source}/part-{part}.parquet",
+        decisions="<results>/clean/{source}/part-{part}.parquet",
+        script="scripts/deduplicate/signatures.py",
+    output:
+        signatures=directory("<results>/deduplicate/signatures/{source}/part-{part}"),
+    log:
+        "<logs>/deduplicate_signatures/{source}/part-{part}.log",
+    benchmark:
+        "<benchmarks>/deduplicate_signatures/{source}/part-{part}.tsv"
+    conda:
+        "../../envs/datatrove.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=480,
+    params:
+        options=flags("deduplicate", "ngram", "buckets", "hashes_per_bucket"),
+    shell:
+        "{PYTHON[datatrove]} -m scripts.deduplicate.signatures --generations {input.generations}"
+        " --decisions {input.decisions} --output {output.signatures} {params.options} &> {log}"
+
+
+rule deduplicate_buckets:
+    """Documents that share bucket {wildcards.bucket}"""
+    input:
+        signatures=all_parts("<results>/deduplicate/signatures/{source}/part-{part}"),
+        script="scripts/deduplicate/buckets.py",
+    output:
+        pairs="<results>/deduplicate/buckets/{bucket}.dups",
+    log:
+        "<logs>/deduplicate_buckets/{bucket}.log",
+    benchmark:
+        "<benchmarks>/deduplicate_buckets/{bucket}.tsv"
+    conda:
+        "../../envs/datatrove.yaml"
+    resources:
+        runtime=180,
+    params:
+        options=flags("deduplicate", "ngram", "buckets", "hashes_per_bucket"),
+    shell:
+        "{PYTHON[datatrove]} -m scripts.deduplicate.buckets --signatures {input.signatures} --bucket {wildcards.bucket}"
+        " --output {output.pairs} {params.options} &> {log}"
+
+
+rule deduplicate_clusters:
+    """Clusters of documents that share buckets"""
+    input:
+        pairs=expand("<results>/deduplicate/buckets/{bucket}.dups", bucket=BUCKETS),
+        script="scripts/deduplicate/clusters.py",
+    output:
+        clusters="<results>/deduplicate/clusters.parquet",
+    log:
+        "<logs>/deduplicate_clusters/clusters.log",
+    benchmark:
+        "<benchmarks>/deduplicate_clusters/clusters.tsv"
+    conda:
+        "../../envs/datatrove.yaml"
+    resources:
+        mem_mb=12000,
+        runtime=180,
+    params:
+        options=flags("deduplicate", "ngram", "buckets", "hashes_per_bucket"),
+    shell:
+        "{PYTHON[datatrove]} -m scripts.deduplicate.clusters --pairs {input.pairs} --output {output.clusters}"
+        " {params.options} &> {log}"
+
+
+rule deduplicate_verify:
+    """Near-duplicates by their true similarity"""
+    input:
+        generations=all_parts("<results>/generations/{source}/part-{part}.parquet"),
+        decisions=all_parts("<results>/clean/{source}/part-{part}.parquet"),
+        clusters="<results>/deduplicate/clusters.parquet",
+        script="scripts/deduplicate/verify.py",
+    output:
+        removed="<results>/deduplicate/removed.parquet",
+        summary="<results>/deduplicate/summary.json",
+        counts="<results>/deduplicate/counts.json",
+    log:
+        "<logs>/deduplicate_verify/verify.log",
+    benchmark:
+        "<benchmarks>/deduplicate_verify/verify.tsv"
+    conda:
+        "../../envs/datatrove.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        options=flags("deduplicate", "ngram", "minimum_jaccard"),
+    shell:
+        "{PYTHON[datatrove]} -m scripts.deduplicate.verify --generations {input.generations}"
+        " --decisions {input.decisions} --clusters {input.clusters} --output {output.removed}"
+        " --summary {output.summary} --counts {output.counts} {params.options} &> {log}"

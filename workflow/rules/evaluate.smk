@@ -1,0 +1,32 @@
+"""Evaluate: the trained model → its scores on the benchmarks (lighteval), with standard errors and chance levels.
+in:  <results>/train/<experiment>/model/; benchmark rows from the shipped sample or the Hub (as seeds.where)
+out: <results>/evaluate/<experiment>/scores.json
+cost at full scale: about one GPU-hour"""
+
+
+rule evaluate_model:
+    """Benchmark scores of {wildcards.experiment}"""
+    input:
+        model="<results>/train/{experiment}/model",
+        script="scripts/evaluate/model.py",
+        tasks="scripts/evaluate/tasks.py",
+        rows="scripts/benchmarks/rows.py",
+    output:
+        scores="<results>/evaluate/{experiment}/scores.json",
+    log:
+        "<logs>/evaluate_model/{experiment}.log",
+    benchmark:
+        "<benchmarks>/evaluate_model/{experiment}.tsv"
+    conda:
+        "../../envs/evaluate.yaml"
+    threads: config["evaluate"]["threads"]
+    resources:
+        gpu=gpu("evaluate"),
+        mem_mb=16000,
+        runtime=240,
+    params:
+        location="resources/sample/benchmarks" if config["seeds"]["where"] == "sample" else "hub",
+        options=flags("evaluate"),
+    shell:
+        "{PYTHON[evaluate]} -m scripts.evaluate.model --model {input.model} --location {params.location}"
+        " --output {output.scores} {params.options} &> {log}"

@@ -1,0 +1,169 @@
+"""Report: figures and pages of the run, ours beside the published figures of resources/claims.tsv.
+
+in:  what every stage left: its tables, counts and manifests
+out: <results>/report/<page>.html (self-contained), figures/*.svg, numbers/<page>.json; `snakemake --report` gathers them
+cost at full scale: about an hour on one core, for reading every prompt and every length once. All but the timing page
+are the same byte for byte when a run is made again. This file has the pages about data, report_run.smk those about
+the model and the run."""
+
+SHARED_CODE = expand(
+    "scripts/report/{file}",
+    file=["page.py", "style.py", "claims.py", "distribution.py", "scan.py", "flow.py"]
+    + expand("templates/{file}", file=["base.html", "macros.html", "style.css", "table.js"]),
+)
+RUN_FLAGS = f"{flag('run', config['run'])} {flag('scale', config['scale'])} --claims resources/claims.tsv"
+
+
+def report_page(name, category, title, shows):
+    """A page of the report."""
+    return report(
+        f"<results>/report/{name}.html",
+        caption=f"../report/{name}.rst",
+        category=category,
+        labels={"page": title, "shows": shows},
+    )
+
+
+def report_figure(name, page, title):
+    """A figure of a page, also shown by itself."""
+    return report(
+        f"<results>/report/figures/{name}.svg",
+        caption=f"../report/{page}.rst",
+        category="6 Figures",
+        labels={"figure": title},
+    )
+
+
+def report_code(name):
+    """What a page is made with besides its program."""
+    return [f"scripts/report/templates/{name}.html", *SHARED_CODE]
+
+
+rule report_topics:
+    """Map of the clusters and table of the topics"""
+    input:
+        sample="<results>/clusters/sample.parquet",
+        topics="<results>/topics/topics.parquet",
+        claims="resources/claims.tsv",
+        code=report_code("topics"),
+        script="scripts/report/topics.py",
+    output:
+        page=report_page("topics", "2 Data", "Topics", "map of the clusters, topics and their scores"),
+        figure=report_figure("clusters", "topics", "Map of the clusters"),
+        numbers="<results>/report/numbers/topics.json",
+    log:
+        "<logs>/report_topics/report.log",
+    benchmark:
+        "<benchmarks>/report_topics/report.tsv"
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "{PYTHON[report]} -m scripts.report.topics {RUN_FLAGS} --page {output.page} --numbers {output.numbers}"
+        " --sample {input.sample} --topics {input.topics} --figure {output.figure} &> {log}"
+
+
+rule report_prompts:
+    """Prompts by source, format and audience"""
+    input:
+        manifest="<results>/prompts/manifest.json",
+        prompts=all_parts("<results>/prompts/{source}/part-{part}.parquet"),
+        claims="resources/claims.tsv",
+        code=report_code("prompts"),
+        script="scripts/report/prompts.py",
+    output:
+        page=report_page("prompts", "2 Data", "Prompts", "formats, audiences, lengths, templates"),
+        matrix=report_figure("prompts", "prompts", "Formats and audiences of the prompts"),
+        lengths=report_figure("prompt-lengths", "prompts", "Lengths of the prompts"),
+        numbers="<results>/report/numbers/prompts.json",
+    log:
+        "<logs>/report_prompts/report.log",
+    benchmark:
+        "<benchmarks>/report_prompts/report.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        runtime=120,
+    shell:
+        "{PYTHON[report]} -m scripts.report.prompts {RUN_FLAGS} --page {output.page} --numbers {output.numbers}"
+        " --manifest {input.manifest} --prompts {input.prompts} --matrix {output.matrix} --lengths {output.lengths} &> {log}"
+
+
+rule report_generations:
+    """Lengths, endings, splits and samples of the texts"""
+    input:
+        generations=all_parts("<results>/generations/{source}/part-{part}.parquet"),
+        dataset=expand("<results>/dataset/{split}", split=SPLITS),
+        claims="resources/claims.tsv",
+        code=report_code("generations"),
+        script="scripts/report/generations.py",
+    output:
+        page=report_page("generations", "2 Data", "Texts", "lengths, splits, twelve texts to read"),
+        figure=report_figure("token-lengths", "generations", "Lengths of the texts"),
+        numbers="<results>/report/numbers/generations.json",
+    log:
+        "<logs>/report_generations/report.log",
+    benchmark:
+        "<benchmarks>/report_generations/report.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    shell:
+        "{PYTHON[report]} -m scripts.report.generations {RUN_FLAGS} --page {output.page} --numbers {output.numbers}"
+        " --generations {input.generations} --dataset {input.dataset} --figure {output.figure} &> {log}"
+
+
+rule report_duplicates:
+    """Near-duplicates and how alike they are"""
+    input:
+        removed="<results>/deduplicate/removed.parquet",
+        summary="<results>/deduplicate/summary.json",
+        generations=all_parts("<results>/generations/{source}/part-{part}.parquet"),
+        claims="resources/claims.tsv",
+        code=report_code("duplicates"),
+        script="scripts/report/duplicates.py",
+    output:
+        page=report_page("duplicates", "3 Quality", "Near-duplicates", "rate, similarity, pairs side by side"),
+        figure=report_figure("jaccard", "duplicates", "Similarity of near-duplicates"),
+        numbers="<results>/report/numbers/duplicates.json",
+    log:
+        "<logs>/report_duplicates/report.log",
+    benchmark:
+        "<benchmarks>/report_duplicates/report.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=4000,
+    shell:
+        "{PYTHON[report]} -m scripts.report.duplicates {RUN_FLAGS} --page {output.page} --numbers {output.numbers}"
+        " --removed {input.removed} --summary {input.summary} --generations {input.generations}"
+        " --figure {output.figure} &> {log}"
+
+
+rule report_contamination:
+    """Texts that repeat benchmark rows, in the published layout"""
+    input:
+        table="<results>/decontaminate/table.json",
+        parts=all_parts("<results>/decontaminate/{source}/part-{part}.parquet"),
+        claims="resources/claims.tsv",
+        code=report_code("contamination"),
+        script="scripts/report/contamination.py",
+    output:
+        page=report_page("contamination", "3 Quality", "Contamination", "removed texts by benchmark, closest pairs"),
+        figure=report_figure("contamination", "contamination", "Match with benchmark rows"),
+        numbers="<results>/report/numbers/contamination.json",
+    log:
+        "<logs>/report_contamination/report.log",
+    benchmark:
+        "<benchmarks>/report_contamination/report.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        options=flags("decontaminate", "ratio", "ngram"),
+    shell:
+        "{PYTHON[report]} -m scripts.report.contamination {RUN_FLAGS} --page {output.page} --numbers {output.numbers}"
+        " --table {input.table} --parts {input.parts} {params.options} --figure {output.figure} &> {log}"
+
+
+include: "report_run.smk"

@@ -1,0 +1,60 @@
+"""Train: token files + config/experiments/<experiment>.yaml → a language model in Hugging Face format.
+in:  <results>/tokens/<split>/ of all splits
+out: <results>/train/<experiment>/ (config.yaml: complete, in nanotron's format; model/; log.jsonl: step, loss, lr, tokens)
+     checkpoints of a run under way lie in <results>/train/<experiment>/checkpoints, which is no output
+cost at full scale: 15 hours on 160 H100 (the cosmo-1b model card)"""
+
+EXPERIMENT = config["train"]["experiment"]
+
+
+rule train_config:
+    """Training configuration of {wildcards.experiment}"""
+    input:
+        tokens=expand("<results>/tokens/{split}", split=SPLITS),
+        experiment="config/experiments/{experiment}.yaml",
+        script="scripts/train/config.py",
+    output:
+        config="<results>/train/{experiment}/config.yaml",
+    log:
+        "<logs>/train_config/{experiment}.log",
+    benchmark:
+        "<benchmarks>/train_config/{experiment}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    params:
+        data=flags("train", "extra_data", "missing_data"),
+        tokenizer=flags("tokenize", "tokenizer"),
+        seed=config["seed"],
+    shell:
+        "{PYTHON[train]} -m scripts.train.config --experiment {input.experiment} --tokens {input.tokens}"
+        " {params.data} {params.tokenizer} --seed {params.seed} --output {output.config} &> {log}"
+
+
+rule train_model:
+    """Training of {wildcards.experiment}"""
+    input:
+        config="<results>/train/{experiment}/config.yaml",
+        tokens=expand("<results>/tokens/{split}", split=SPLITS),
+        script="scripts/train/model.py",
+        trainer=f"scripts/train/with_{config['train']['trainer']}.py",
+    output:
+        model=directory("<results>/train/{experiment}/model"),
+        log="<results>/train/{experiment}/log.jsonl",
+    log:
+        "<logs>/train_model/{experiment}.log",
+    benchmark:
+        "<benchmarks>/train_model/{experiment}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: config["train"]["threads"]
+    resources:
+        gpu=gpu("train"),
+        nodes=config["train"]["nodes"],
+        mem_mb=32000,
+        runtime=config["train"]["runtime"],
+    params:
+        checkpoints="<results>/train/{experiment}/checkpoints",
+        options=flags("train", "trainer", "device", "nodes", "gpus", "threads"),
+    shell:
+        "{PYTHON[train]} -m scripts.train.model --config {input.config} --model {output.model} --log {output.log}"
+        " --work {params.checkpoints} {params.options} &> {log}"
