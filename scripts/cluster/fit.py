@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from scripts.cluster.vectors import read_vectors
 from scripts.common.errors import InputError
@@ -100,12 +101,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"no cluster among {len(ids)} documents: lower cluster.hdbscan.min_cluster_size "
             f"(now {args.min_cluster_size}) or min_samples (now {args.min_samples}), or read more documents."
         )
-    columns = zip(ids, labels.tolist(), points[:, 0].tolist(), points[:, 1].tolist(), probabilities.tolist(), strict=True)
-    write_table(args.output, [dict(zip(CLUSTER_SAMPLE.names, row, strict=True)) for row in columns], CLUSTER_SAMPLE)
+    columns = [ids, labels, points[:, 0], points[:, 1], probabilities]
+    write_table(args.output, pa.table([pa.array(column) for column in columns], CLUSTER_SAMPLE.names), CLUSTER_SAMPLE)
     packages = {name: version(name) for name in ("umap-learn", "hdbscan", "numpy")}
-    write_json(
-        args.summary, summary | {"umap": umap, "hdbscan": hdbscan, "seed": args.seed, "packages": packages}
-    )
+    write_json(args.summary, summary | {"umap": umap, "hdbscan": hdbscan, "seed": args.seed, "packages": packages})
     get_logger("cluster_fit").info("%s", summary)
 
 

@@ -4,9 +4,9 @@ The text of a request must not depend on what else is in the batch, or a run tha
 from one that was not. Matrix products round differently for different shapes, so: every prompt is read alone; a
 decoding step passes the layers in tiles of one fixed shape (`tile` rows, missing ones padded); attention is computed
 for each row by itself (lanes.py); and each token is drawn from its own request alone (sampling.py). What remains is a
-row's place in the tile. Whether it matters is found out when the model is loaded (equal rows in, equal rows out?); where
-it does, sequences are decoded one by one. In float64, at about 60 % of the speed of float32, no rounding is large enough
-to change the choice of a token, so that texts are the same on every machine too.
+row's place in the tile: whether it matters is found out when the model is loaded (equal rows in, equal rows out?), and
+where it does, sequences are decoded one by one. In float64, at about 60 % of the speed of float32, no rounding is large
+enough to change the choice of a token, so that texts are the same on every machine too.
 The continuous batching that comes with transformers mixes the rows of a step into one sequence of varying length, so it
 does not have this property; vLLM has it in float32 on a CPU as far as was seen, and not in bfloat16.
 

@@ -56,9 +56,11 @@ class Writer:
         if not rows:
             return
         table = pa.Table.from_pylist([row | {"job": self._job} for row in rows], schema=GENERATIONS)
-        with atomic_path(self._ledger / f"{self._job}-{self._segments:04}.parquet") as temporary:
+        segment = self._ledger / f"{self._job}-{self._segments:04}.parquet"
+        with atomic_path(segment) as temporary:
             pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
         self._segments += 1
+        log.info("ledger segment %s: %d rows", segment.name, len(rows))
 
 
 def segments(ledger: Path) -> Iterator[pa.Table]:

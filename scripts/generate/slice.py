@@ -3,9 +3,9 @@
 What the ledger holds of this recipe is subtracted first, so a job that was killed goes on where it was, and K may
 change between runs. The engine is kept full; finished texts are written `rows_per_segment` at a time. A prompt that
 fails is asked again, with the seed of its next attempt, after all others had their turn, `max_attempts` times in all;
-then its error stays in the ledger and the run goes on. Errors are recorded only together with texts of a working
-engine: when more than `max_failure_rate` of the first attempts fail (of at least 20), or all of them, the job stops and
-records none, so that a broken engine costs no prompt its attempts.
+then its error stays in the ledger and the run goes on. A broken engine must not cost prompts their attempts: the job
+stops when more than `max_failure_rate` of the first attempts fail (of at least 20), or 20 in a row, or all of them, and
+errors are recorded only together with texts, or at the end.
 
 On SIGTERM or SIGINT what is finished is written and the job ends with an error; a second signal ends it at once. The
 marker file is written last, with the counts of the slice. With nothing left to do no engine is loaded.
@@ -32,7 +32,7 @@ from scripts.generate import ledger, recipe
 from scripts.generate.progress import Progress
 from scripts.generate.recipe import Recipe
 
-MINIMUM_FOR_RATE = 20
+ENOUGH = 20
 
 log = get_logger(__name__)
 
@@ -92,7 +92,7 @@ class Job:
         self.attempts = {key: number for key, number in before.attempts.items() if key in prompts}
         self._texts: list[dict[str, Any]] = []
         self._errors: list[dict[str, Any]] = []
-        self._fresh = self._fresh_failures = 0
+        self._fresh = self._fresh_failures = self._failures_in_a_row = 0
         self._last_error = ""
 
     def pending(self, max_attempts: int) -> list[str]:
@@ -110,8 +110,8 @@ class Job:
                 requests = self._requests(pending)
                 for completion in engines.complete(engine, requests, limits.max_in_flight, drain.requested):
                     self._take(completion, progress)
-                    if self._fresh >= MINIMUM_FOR_RATE:
-                        self._check(self._fresh_failures > limits.max_failure_rate * self._fresh)
+                    self._check(self._failures_in_a_row >= ENOUGH)
+                    self._check(self._fresh >= ENOUGH and self._fresh_failures > limits.max_failure_rate * self._fresh)
                     if len(self._texts) >= limits.rows_per_segment:
                         self._flush()
             self._check(self._fresh > 1 and not self.done and self._fresh_failures == self._fresh)
@@ -151,6 +151,7 @@ class Job:
         if attempt == 1:
             self._fresh += 1
             self._fresh_failures += not usable
+            self._failures_in_a_row = 0 if usable else self._failures_in_a_row + 1
         if usable:
             self.done.add(prompt_id)
             self._texts.append(row)

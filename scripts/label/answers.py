@@ -15,6 +15,7 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _PLACEHOLDERS = frozenset({"topic", "string", "name", "none", "null", "n/a", "unknown", "various", "various topics"})
+_NOT_IN_A_NAME = re.compile(r"[^\w\s,.;:&/()'’\-–+#]")
 _EDGES = " \"'`*_.,:;!?-–—“”‘’«»"
 _FORMULA_STARTS = "=+-@#"  # a spreadsheet that opens the review would compute such a cell
 
@@ -58,6 +59,10 @@ def _topic(value: Any) -> str:
     shortest, longest = TOPIC_LENGTH
     if not shortest <= len(topic) <= longest:
         raise _Unusable(f"the topic has {len(topic)} characters, not {shortest} to {longest}")
+    if len(value) >= longest:
+        raise _Unusable(f"the topic was cut at {longest} characters")
+    if strange := _NOT_IN_A_NAME.search(topic):
+        raise _Unusable(f"the topic has the character {strange.group()}, which is in no name")
     if not any(character.isalpha() for character in topic):
         raise _Unusable("the topic has no letters")
     if topic.casefold() in _PLACEHOLDERS or _REFUSAL.search(topic):

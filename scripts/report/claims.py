@@ -154,12 +154,12 @@ def is_number(value: Any) -> bool:
 
 
 def show(value: Any, unit: str, brief: bool = False) -> str:
-    """A figure for people; `brief` leaves words of the unit away.
+    r"""A figure for people; `brief` leaves words of the unit away.
 
     >>> show("31060000", "texts"), show(0.5, "share"), show(None, ""), show("145", "clusters", brief=True)
-    ('31.06 M texts', '50 %', '–', '145')
+    ('31.06\xa0M texts', '50\xa0%', '–', '145')
     >>> show(">10000", "hours"), show("<1", "%")
-    ('> 10,000 hours', '< 1 %')
+    ('>\xa010,000 hours', '<\xa01\xa0%')
     """
     if value is None:
         return "–"
@@ -170,23 +170,23 @@ def show(value: Any, unit: str, brief: bool = False) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key.replace('_', ' ')} {json.dumps(item)}" for key, item in value.items())
     if isinstance(value, str) and value[:1] in BOUNDS and is_number(value[1:]):
-        return f"{value[0]} {show(value[1:], unit, brief)}"
+        return f"{value[0]}\xa0{show(value[1:], unit, brief)}"
     if not is_number(value):
-        return f"{value} %" if unit == "%" else value
+        return f"{value}\xa0%" if unit == "%" else value
     number = float(value)
     if unit in ("share", "%"):
-        return f"{100 * number if unit == 'share' else number:.4g} %"
+        return f"{100 * number if unit == 'share' else number:.4g}\xa0%"
     return f"{compact(number)}{' ' + unit if unit and not brief else ''}"
 
 
 def compact(number: float) -> str:
-    """A number as people write it: 0.6, 1,310,720, 31.06 M, 25 B.
+    r"""A number as people write it: 0.6, 1,310,720, 31.06 M, 25 B.
 
     >>> compact(0.6), compact(1310720), compact(31.06e6), compact(183.5e9), compact(0.00003)
-    ('0.6', '1,310,720', '31.06 M', '183.5 B', '3e-05')
+    ('0.6', '1,310,720', '31.06\xa0M', '183.5\xa0B', '3e-05')
     """
     for limit, unit in ((1e9, "B"), (1e6, "M")):
         scaled = number / limit
         if abs(scaled) >= 1 and math.isclose(scaled, float(f"{scaled:.4g}"), rel_tol=1e-12):
-            return f"{scaled:.4g} {unit}"
+            return f"{scaled:.4g}\xa0{unit}"
     return f"{number:,.0f}" if number == round(number) else f"{number:.4g}"

@@ -95,12 +95,12 @@ def number(value: float | None) -> str:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """A share as per cent or an en dash.
+    r"""A share as per cent or an en dash.
 
     >>> percent(0.125), percent(None)
-    ('12.5 %', '–')
+    ('12.5\xa0%', '–')
     """
-    return "–" if value is None or not math.isfinite(value) else f"{100 * value:.{digits}f} %"
+    return "–" if value is None or not math.isfinite(value) else f"{100 * value:.{digits}f}\xa0%"
 
 
 def decimal(value: float | None, digits: int = 2) -> str:

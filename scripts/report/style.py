@@ -39,11 +39,15 @@ CATEGORIES = (
 
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 
+NOT_XML = "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
+"""Characters that text from a model may hold and an SVG may not."""
+
 _SETTINGS = {
     "svg.fonttype": "none",
     "svg.hashsalt": "cosmopedia",
     "font.family": "DejaVu Sans",
     "font.size": 13,
+    "text.parse_math": False,  # topics and prompts may hold dollar signs
     "text.color": INK,
     "axes.titlesize": 14,
     "axes.titleweight": "bold",
@@ -109,9 +113,10 @@ def halo(svg: str, prefix: str) -> str:
     return re.sub(rf'<g id="({re.escape(prefix)}[^"]*)">', rf'<g id="\1" style="{outline}">', svg)
 
 
-def message(text: str, width: int = 1000, height: int = 160) -> str:
+def message(text: str, width: int = 1064, height: int = 110) -> str:
     """A calm figure for where there is nothing to draw."""
     with figure(width, height) as canvas:
+        canvas.set_facecolor("#f5f7f8")
         canvas.text(0.5, 0.5, text, ha="center", va="center", color=QUIET, fontsize=15)
         return to_svg(canvas, text)
 
@@ -128,6 +133,11 @@ def whole_numbers(axis: "Axes", which: str = "y") -> None:
     from matplotlib.ticker import MaxNLocator
 
     getattr(axis, f"{which}axis").set_major_locator(MaxNLocator(nbins=5, integer=True))
+
+
+def plain(text: str) -> str:
+    """Text of a model on one line, without the characters that an SVG may not hold."""
+    return " ".join(re.sub(NOT_XML, " ", text).split())
 
 
 def short(value: float) -> str:
@@ -157,4 +167,4 @@ def category_colours(names: Sequence[str]) -> dict[str, str]:
 
 
 def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,8 +1,7 @@
 """The timing page: how long every rule took and how much memory it needed, from Snakemake's benchmark files.
 
-This is the one page that differs between two runs of the same data. Published throughput to compare with, in tokens per
-second and GPU: at most 694 (25 B tokens in over 10,000 H100-hours, the Cosmopedia blog post) and 556 (2 B tokens per
-1,000 GPU-hours).
+This is the one page that differs between two runs of the same data. Tokens per second and GPU are those of all
+generation jobs together, start of the engine included; the published ones stand among the claims.
 """
 
 import csv

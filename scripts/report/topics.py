@@ -17,8 +17,9 @@ from scripts.report import page, style
 DRAWN = 8000
 WIDTH, HEIGHT = 1064, 720
 LABEL_CHARACTERS = 30
+KEYWORDS = 3
 CROWDED = 40
-"""A map with more clusters than this has smaller labels."""
+"""A map with more clusters than this has smaller labels and no keywords."""
 NOISE_CLUSTER = -1
 
 
@@ -90,7 +91,7 @@ def cluster_colour(cluster: int) -> str:
 
 
 def _place_labels(axis: Any, clusters: Mapping[int, Sequence[Mapping]], known: Mapping[int, Mapping]) -> None:
-    """Largest cluster first, above its points or else below; on a crowded map in the middle of them.
+    """Largest cluster first, above its points or else below, with keywords; on a crowded map the name in the middle.
 
     A label that would touch one already there is left out.
     """
@@ -102,21 +103,31 @@ def _place_labels(axis: Any, clusters: Mapping[int, Sequence[Mapping]], known: M
         topic = known.get(cluster)
         if topic is None:
             continue
-        kept = topic["decision"] == "kept"
         x, heights = median(point["x"] for point in points), sorted(point["y"] for point in points)
-        places = [(heights[-1], 12), (heights[0], -12)] if not crowded else [(median(heights), 0)]
+        places = [(median(heights), 0)] if crowded else [(heights[-1], 26), (heights[0], -14)]
         for y, offset in places:
-            label = axis.annotate(
-                _cut(topic["topic"] or f"cluster {cluster}"), (x, y), (0, offset), textcoords="offset points",
-                ha="center", va="center", fontsize=11 if crowded else 13, fontweight="bold" if kept else "normal",
-                fontstyle="normal" if kept else "italic", color=style.INK if kept else style.QUIET,
-                gid=f"label-{cluster}",
-            )  # fmt: skip
-            box = label.get_window_extent().padded(2).extents
-            if not any(_overlap(box, other) for other in taken):
-                taken.append(box)
+            texts = _label(axis, (x, y), offset, topic, crowded)
+            boxes = [text.get_window_extent().padded(2).extents for text in texts]
+            if not any(_overlap(box, other) for box in boxes for other in taken):
+                taken += boxes
                 break
-            label.remove()
+            for text in texts:
+                text.remove()
+
+
+def _label(axis: Any, place: tuple[float, float], offset: float, topic: Mapping, crowded: bool) -> list[Any]:
+    """The name of a topic and, below it, its first keywords, unless they are its name or the map is crowded."""
+    kept = topic["decision"] == "kept"
+    common = {"textcoords": "offset points", "ha": "center", "va": "center", "gid": f"label-{topic['cluster_id']}"}
+    weight, slant, colour = ("bold", "normal", style.INK) if kept else ("normal", "italic", style.QUIET)
+    name = axis.annotate(
+        _cut(topic["topic"] or f"cluster {topic['cluster_id']}"), place, (0, offset), color=colour,
+        fontsize=11 if crowded else 13, fontweight=weight, fontstyle=slant, **common,
+    )  # fmt: skip
+    if crowded or topic["label_source"] == "keywords" or not topic["keywords"]:
+        return [name]
+    words = _cut(", ".join(topic["keywords"][:KEYWORDS]))
+    return [name, axis.annotate(words, place, (0, offset - 14), fontsize=11, color=style.QUIET, **common)]
 
 
 def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
@@ -124,6 +135,7 @@ def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
 
 
 def _cut(text: str) -> str:
+    text = style.plain(text)
     return text if len(text) <= LABEL_CHARACTERS else text[: LABEL_CHARACTERS - 1].rstrip() + "…"
 
 

@@ -27,8 +27,8 @@ def find_problem(draft: Draft, kind: str) -> Rejected | None:
         kind: passage and dialogue need a text, unit and title a title.
     """
     needed = draft.title if kind in ("unit", "title") else draft.text
-    if not needed:
-        return Rejected("empty")
+    if not any(character.isalnum() for character in needed):
+        return Rejected("empty", "no letter or digit")
     if kind == "passage" and len(draft.text) < MINIMUM_PASSAGE:
         return Rejected("too_short", draft.text)
     for text in _texts(draft):

@@ -1,9 +1,9 @@
 """Fetches the raw rows of a source into shards, so that every later run and every part reads them from disk.
 
-The rows are streamed, never held: only the columns that the registry names are kept, each row becomes one JSON text, and
-a shard is closed at 20,000 rows or 256 MB. After each shard `progress.json` records the shards and the position in the
-stream; a killed job, or a later run that wants more rows, goes on from there. `manifest.json` is written when all rows
-asked for are there: the dataset, its exact revision, and the rows and SHA-256 of each shard.
+The rows are streamed, never held: only the columns that the registry names are kept, each row becomes one JSON text,
+and a shard is closed at 20,000 rows or 256 MB. After each shard `progress.json` records the shards and the position in
+the stream; a killed job, or a later run that wants more rows, goes on from there. `manifest.json` is written when all
+rows asked for are there: the dataset, its exact revision, and the rows and SHA-256 of each shard.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def resolve_revision(entry: Entry) -> str:
 
     try:
         return HfApi().dataset_info(entry.location, revision=entry.revision or None).sha
-    except (HTTPError, OSError) as error:
+    except (HTTPError, OSError, ValueError) as error:
         raise InputError(
             f"source `{entry.source}`: the Hub does not answer for {entry.location} ({type(error).__name__}: {error}). "
             "Check the network, HF_HUB_OFFLINE and the access rights."
@@ -116,8 +116,8 @@ def _columns_only(stream: Any, entry: Entry) -> Iterator[str]:
         missing = [column for column in entry.kept_columns if column not in row]
         if missing:
             raise InputError(
-                f"source `{entry.source}`: {entry.location} has no column {', '.join(missing)}; it has {', '.join(row)}. "
-                "Correct `columns` or `filters` of this source in the registry of sources."
+                f"source `{entry.source}`: {entry.location} has no column {', '.join(missing)}; it has "
+                f"{', '.join(row)}. Correct `columns` or `filters` of this source in the registry of sources."
             )
         yield json.dumps({column: row[column] for column in entry.kept_columns}, default=str)
 

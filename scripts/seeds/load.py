@@ -1,12 +1,13 @@
-"""Seeds of one part: rows [k·n, (k+1)·n) of a source, read by its reader and checked.
+"""Seeds of one part: a range of rows of a source, read by its reader and checked.
 
 A seed's id is the content hash of its kind, text, title and place in the outline, so it does not depend on the order
 of the source, the part or the file; `earlier` is left out, because a unit stays the same when its neighbours change.
 Rows and units that cannot be used are kept aside with a reason:
 
-broken_json, missing_column, null, wrong_type, no_human_message, no_units, no_subject · filtered_<column> (the source's filters) ·
-empty, too_short, control_characters, mojibake, giant_word, not_unicode · duplicate_seed (the same seed again in this
-part; the same seed in two parts is found by seeds_duplicates).
+* from reading: broken_json, missing_column, null, wrong_type, no_human_message, no_units, no_subject;
+* from the filters of the source: filtered_<column>;
+* from the checks: empty, too_short, control_characters, mojibake, giant_word, not_unicode;
+* duplicate_seed: the same seed again in this part (seeds_duplicates finds those of different parts).
 """
 
 import argparse
@@ -50,7 +51,7 @@ class Part:
             self.rows_in += 1
             try:
                 row = parse(text)
-                drafts = list(self._drafts(row))
+                drafts = self._drafts(row)
             except BadRow as bad:
                 self._reject(place, Rejected(*bad.args))
                 continue
@@ -73,14 +74,14 @@ class Part:
         """Reason → rows kept aside."""
         return dict(Counter(row["reason"] for row in self.rejected))
 
-    def _drafts(self, row: dict) -> Iterator[Draft | Rejected]:
+    def _drafts(self, row: dict) -> list[Draft | Rejected]:
         for rule in self.entry.filters:
             if not rule.keeps(row):
                 raise BadRow(f"filtered_{rule.column}", str(row.get(rule.column)))
         drafts = list(READERS[self.entry.reader].read(row, self.entry.columns))
         if not drafts:
             raise BadRow("no_units")
-        return iter(drafts)
+        return drafts
 
     def _seed(self, draft: Draft, row: dict, place: str) -> dict[str, Any]:
         outline, columns = draft.outline, self.entry.columns
@@ -105,8 +106,8 @@ class Part:
     def _check_columns(self) -> None:
         if self.rows_in and self.reasons().get("missing_column") == self.rows_in:
             raise InputError(
-                f"source `{self.entry.source}`: not one of {self.rows_in} rows from {self.entry.location} has the column "
-                f"{self.rejected[0]['detail']}. Correct `columns` of this source in the registry of sources."
+                f"source `{self.entry.source}`: not one of {self.rows_in} rows from {self.entry.location} has the "
+                f"column {self.rejected[0]['detail']}. Correct `columns` of this source in the registry of sources."
             )
 
 
@@ -136,24 +137,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--source", required=True, help="which of its sources")
     parser.add_argument("--where", required=True, choices=["sample", "hub"])
     parser.add_argument("--downloads", type=Path, required=True, help="folder that seeds_download fills")
-    parser.add_argument("--max-documents", type=int, required=True, help="rows read of the source at most")
-    parser.add_argument("--documents-per-part", type=int, required=True)
+    parser.add_argument("--start", type=int, required=True, help="first row of the part")
+    parser.add_argument("--stop", type=int, required=True, help="row after its last one")
     parser.add_argument("--part", required=True, help="number of the part, e.g. 000")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--rejected", type=Path, required=True)
     parser.add_argument("--counts", type=Path, required=True)
     args = parser.parse_args(argv)
     entry = read_entry(args.sources, args.source, args.where)
-    start = int(args.part) * args.documents_per_part
-    stop = min(start + args.documents_per_part, args.max_documents)
     part = Part(entry)
-    write_batches(args.output, batches(part.seeds(raw_rows(entry, args.downloads, start, stop))), SEEDS)
+    rows = raw_rows(entry, args.downloads, args.start, args.stop)
+    write_batches(args.output, batches(part.seeds(rows)), SEEDS)
     write_table(args.rejected, part.rejected, REJECTED)
     counts = Counts("seeds_load", part.rows_in, part.rows_out, part.reasons(), args.source, args.part, part.added)
     counts.write(args.counts)
-    get_logger("seeds_load").info(
-        "%s part %s: %d rows, %d seeds, rejected %s", args.source, args.part, part.rows_in, part.rows_out, part.reasons()
-    )
+    get_logger("seeds_load").info("%d rows, %d seeds, rejected %s", part.rows_in, part.rows_out, part.reasons())
 
 
 if __name__ == "__main__":

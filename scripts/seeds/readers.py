@@ -12,8 +12,8 @@
 
 What counts as a unit follows the published prompt builders: prefaces are left out, a part of a chapter that has no
 sections but an abstract is a unit itself unless it is an introduction, and a lesson knows the lesson groups and
-lessons before it. Ours is that sections whose title names no subject are kept aside. A reader yields a `Draft`, or a `Rejected` for a unit that cannot be used; it raises `BadRow` when
-the whole row cannot be.
+lessons before it. Ours is that sections whose title names no subject are kept aside. A reader yields a `Draft`, or a
+`Rejected` for a unit that cannot be used; it raises `BadRow` when the whole row cannot be.
 """
 
 import dataclasses
@@ -147,7 +147,7 @@ READERS = {
 def _sections(chapter: Mapping, book_title: str, trail: tuple[str, ...]) -> Iterator[Draft | Rejected]:
     """The units of one chapter: its sections, then those of its own chapters."""
     trail = (*trail, _string(chapter.get("title")).strip())
-    place = {"book": book_title, "chapter": ": ".join(trail[:-1]) or trail[0], "section": trail[-1] if trail[1:] else ""}
+    chapter_title, section_title = (": ".join(trail[:-1]), trail[-1]) if trail[1:] else (trail[0], "")
     earlier: list[str] = []
     for section in _mappings(chapter.get("sections") or []):
         name = _string(section.get("title")).strip()
@@ -155,7 +155,7 @@ def _sections(chapter: Mapping, book_title: str, trail: tuple[str, ...]) -> Iter
         if name.lower() in NO_SUBJECT:
             yield Rejected("no_subject", name)
             continue
-        yield Draft(text=text, title=name, outline=Outline(**place, earlier=tuple(earlier)))
+        yield Draft(text=text, title=name, outline=Outline(book_title, chapter_title, section_title, tuple(earlier)))
         earlier.append(name)
     covered: list[str] = []
     for part in _mappings(chapter.get("chapters") or []):

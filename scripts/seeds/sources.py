@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scripts.common.errors import InputError
+from scripts.seeds.readers import READERS
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "sources.schema.yaml"
 
@@ -75,15 +76,23 @@ def read_entry(table: str | Path, source: str, where: str) -> Entry:
         known = sorted({row["source"] for _, row in rows if row["where"] == where})
         near = difflib.get_close_matches(source, known, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known) or 'none'}."
-        raise InputError(f"unknown source `{source}`: {table} has no row with source={source} and where={where}; {hint}")
+        raise InputError(
+            f"unknown source `{source}`: {table} has no row with source={source} and where={where}; {hint}"
+        )
     line, row = matching[0]
-    _check(row, f"{table}, line {line} (source={source}, where={where})")
+    place = f"{table}, line {line} (source={source}, where={where})"
+    _check(row, place)
+    columns = {role.strip(): column.strip() for role, column in (part.split("=") for part in _parts(row["columns"]))}
+    if missing := [role for role in READERS[row["reader"]].roles if role not in columns]:
+        raise InputError(
+            f"{place}: `columns` must say which column is {', '.join(missing)} for reader {row['reader']}."
+        )
     web_address = row["location"].startswith("https://")
     location, _, revision = (row["location"], "", "") if web_address else row["location"].partition("@")
     return Entry(
         location=location,
         revision=revision,
-        columns={role.strip(): column.strip() for role, column in (part.split("=") for part in _parts(row["columns"]))},
+        columns=columns,
         filters=tuple(parse_filter(part) for part in _parts(row["filters"])),
         **{name: row[name] for name in ("source", "where", "config", "split", "reader", "kind", "licence", "note")},
     )
@@ -95,6 +104,8 @@ def read_rows(table: str | Path) -> list[tuple[int, dict[str, str]]]:
         raise InputError(f"the registry of sources {table} does not exist: give its path with --sources.")
     with Path(table).open(encoding="utf-8", newline="") as handle:
         reader = csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE, restkey="cells too many")
+        if not {"source", "where"} <= set(reader.fieldnames or ()):
+            raise InputError(f"{table} is no registry of sources: its first line must name the columns, tab-separated.")
         return list(enumerate(reader, start=2))
 
 

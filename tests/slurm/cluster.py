@@ -48,8 +48,8 @@ MinJobAge=600
 ReturnToService=2
 KillWait=2
 PropagateResourceLimits=NONE
-NodeName=cpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu_port} CPUs=2 RealMemory=64000
-NodeName=gpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={gpu_port} CPUs=2 RealMemory=64000 Gres=gpu:h200:2
+NodeName=cpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu_port} CPUs=8 RealMemory=64000
+NodeName=gpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={gpu_port} CPUs=8 RealMemory=64000 Gres=gpu:h200:2
 PartitionName=cpu Nodes=cpu1 Default=YES MaxTime=4:00:00 State=UP
 PartitionName=gpu Nodes=gpu1 MaxTime=4:00:00 State=UP
 """

@@ -176,7 +176,7 @@ def test_the_same_run_gives_the_same_bytes(small, tmp_path):
 def test_published_values_stand_beside_ours(small):
     pages = small[2]
     assert "published 107, 110, 108, 112 or 130" in pages["topics"]
-    assert "published &lt; 1 %" in pages["duplicates"]
+    assert "published &lt;\xa01\xa0%" in pages["duplicates"]
     assert "mean 790" in pages["generations"]
     assert "not comparable at this scale" in pages["overview"]
 
@@ -198,12 +198,26 @@ def test_a_run_in_which_nothing_is_left_gives_friendly_pages(tmp_path):
     assert "No benchmark file was found" in pages["timing"]
 
 
+def topic(cluster, name):
+    return {
+        "cluster_id": cluster, "topic": name, "n_documents": 1, "keywords": ["soil", "water"], "label_source": "llm",
+        "decision": "kept", "reason": "",
+    }  # fmt: skip
+
+
+def test_what_a_model_calls_a_topic_is_drawn_as_it_stands():
+    sample = [{"seed_id": f"{k}", "cluster_id": k % 2, "x": k % 2, "y": k} for k in range(9)]
+    svg = topics.draw_map(sample, [topic(0, "a $n}ed+h$ and $n$"), topic(1, "null \x00 and\nbell \x07")])
+    assert ElementTree.fromstring(svg) is not None
+    assert ">a $n}ed+h$ and $n$<" in svg
+    assert ">null and bell<" in svg
+
+
 def test_labels_of_the_map_do_not_touch_and_large_clusters_come_first():
-    places = [(0, 0.0)] * 3 + [(1, 0.01)] * 9 + [(2, 5.0)] * 2
+    places = [(0, 0.0)] * 2 + [(1, 0.0)] * 9 + [(2, 0.0)] * 3 + [(3, 5.0)]
     sample = [{"seed_id": f"{k:03d}", "cluster_id": c, "x": x, "y": 0} for k, (c, x) in enumerate(places)]
-    topic = {"n_documents": 1, "decision": "kept", "reason": ""}
-    svg = topics.draw_map(sample, [topic | {"cluster_id": c, "topic": f"topic {c}"} for c in range(3)])
-    assert [f">topic {c}</text>" in svg for c in range(3)] == [False, True, True]
+    svg = topics.draw_map(sample, [topic(c, f"topic {c}") for c in range(4)])
+    assert [f">topic {c}</text>" in svg for c in range(4)] == [False, True, True, True]
 
 
 def test_the_flow_shows_every_count_and_reason():

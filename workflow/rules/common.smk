@@ -93,47 +93,16 @@ def gpus(section):
     return config[section]["gpus"] * config[section].get("nodes", 1)
 
 
-def topic_overrides(wildcards):
-    """A person's corrections of the topics; the file is optional."""
-    return [path for path in ["config/topics.tsv"] if Path(path).exists()]
-
-
-def override_flag(wildcards, input):
-    """The flag for them."""
-    return flag("overrides", input.overrides[0]) if input.overrides else ""
-
-
-def templates(wildcards):
-    """The template files of one source, or of all sources of the run."""
-    sources = [wildcards.source] if "source" in wildcards.keys() else SOURCES
-    return sorted(str(path) for source in sources for path in Path("config/templates").glob(f"*/{source}/*.yaml"))
-
-
-def cluster_tables(wildcards):
-    """The tables that tell the topic of a seed, for the clustered sources only."""
-    if wildcards.source not in CLUSTERED:
-        return {}
-    return {
-        "assignments": "<results>/clusters/assignments/{source}/part-{part}.parquet",
-        "topics": "<results>/topics/topics.parquet",
-    }
-
-
-def cluster_flags(wildcards, input):
-    """The flags for these tables."""
-    return " ".join(flag(name, input[name]) for name in ("assignments", "topics") if name in input.keys())
-
-
-def templates_per_seed(wildcards):
-    """How many templates a seed of this source gets; 0 for all that fit."""
-    return config["prompts"]["templates_per_seed"].get(wildcards.source, 0)
-
-
-def dataset_split(wildcards):
-    """The split of the dataset that the source belongs to."""
-    return SOURCES[wildcards.source].split
-
-
-def built_parts(wildcards):
-    """What prompts_build made of all parts of the source."""
-    return all_parts("<results>/prompts/built/{source}/part-{part}.parquet", [wildcards.source])
+LLM_FLAGS = flags(
+    "llm",
+    "engine",
+    "model",
+    "revision",
+    "dtype",
+    "max_model_len",
+    "max_in_flight",
+    "tensor_parallel",
+    "threads",
+    "endpoint",
+    "options",
+)

@@ -4,11 +4,6 @@ out: <results>/dataset/<split>/train-*.parquet (one file a part), <split>.counts
 cost at full scale (31 M texts): about 3 CPU-hours, 60 GB on disk"""
 
 
-def split_parts(pattern):
-    """An input function: the pattern filled in for all parts of the sources of a split."""
-    return lambda wildcards: all_parts(pattern, SPLITS[wildcards.split])
-
-
 rule dataset_split:
     """Split {wildcards.split} of the dataset"""
     input:

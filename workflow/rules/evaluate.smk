@@ -21,7 +21,7 @@ rule evaluate_model:
         "../../envs/evaluate.yaml"
     threads: config["evaluate"]["threads"]
     resources:
-        gpu=gpu("evaluate"),
+        gpu=gpus("evaluate"),
         mem_mb=16000,
         runtime=240,
     params:

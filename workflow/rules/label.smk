@@ -45,26 +45,14 @@ rule label_topics:
         LLM_ENV
     threads: config["llm"]["threads"]
     resources:
-        gpu=config["llm"]["gpus"],
+        gpu=gpus("llm"),
         gpu_model=config["llm"]["gpu_model"],
         mem_mb=16000,
         runtime=120,
     params:
         options=flags("label", "answers", "max_new_tokens"),
         seed=config["seed"],
-        engine=flags(
-            "llm",
-            "engine",
-            "model",
-            "revision",
-            "dtype",
-            "max_model_len",
-            "max_in_flight",
-            "tensor_parallel",
-            "threads",
-            "endpoint",
-            "options",
-        ),
+        engine=LLM_FLAGS,
     shell:
         "{LLM_PYTHON} -m scripts.label.topics --examples {input.examples} {params.options} --seed {params.seed}"
         " {params.engine} --output {output.answers} &> {log}"

@@ -2,41 +2,9 @@
 
 in:  what every stage left: its tables, counts and manifests
 out: <results>/report/<page>.html (self-contained), figures/*.svg, numbers/<page>.json; `snakemake --report` gathers them
-cost at full scale: about an hour on one core, for reading every prompt and every length once. All but the timing page
-are the same byte for byte when a run is made again. This file has the pages about data, report_run.smk those about
-the model and the run."""
-
-SHARED_CODE = expand(
-    "scripts/report/{file}",
-    file=["page.py", "style.py", "claims.py", "distribution.py", "scan.py", "flow.py"]
-    + expand("templates/{file}", file=["base.html", "macros.html", "style.css", "table.js"]),
-)
-RUN_FLAGS = f"{flag('run', config['run'])} {flag('scale', config['scale'])} --claims resources/claims.tsv"
-
-
-def report_page(name, category, title, shows):
-    """A page of the report."""
-    return report(
-        f"<results>/report/{name}.html",
-        caption=f"../report/{name}.rst",
-        category=category,
-        labels={"page": title, "shows": shows},
-    )
-
-
-def report_figure(name, page, title):
-    """A figure of a page, also shown by itself."""
-    return report(
-        f"<results>/report/figures/{name}.svg",
-        caption=f"../report/{page}.rst",
-        category="6 Figures",
-        labels={"figure": title},
-    )
-
-
-def report_code(name):
-    """What a page is made with besides its program."""
-    return [f"scripts/report/templates/{name}.html", *SHARED_CODE]
+cost at full scale: minutes on one core, flat memory (every prompt and every length is read once)
+All but the timing page are the same byte for byte when a run is made again. This file has the pages about data,
+report_run.smk those about the model and the run."""
 
 
 rule report_topics:
@@ -57,8 +25,10 @@ rule report_topics:
         "<benchmarks>/report_topics/report.tsv"
     conda:
         "../../envs/report.yaml"
+    params:
+        run=RUN_FLAGS,
     shell:
-        "{PYTHON[report]} -m scripts.report.topics {RUN_FLAGS} --page {output.page} --numbers {output.numbers}"
+        "{PYTHON[report]} -m scripts.report.topics {params.run} --page {output.page} --numbers {output.numbers}"
         " --sample {input.sample} --topics {input.topics} --figure {output.figure} &> {log}"
 
 
@@ -83,8 +53,10 @@ rule report_prompts:
         "../../envs/report.yaml"
     resources:
         runtime=120,
+    params:
+        run=RUN_FLAGS,
     shell:
-        "{PYTHON[report]} -m scripts.report.prompts {RUN_FLAGS} --page {output.page} --numbers {output.numbers}"
+        "{PYTHON[report]} -m scripts.report.prompts {params.run} --page {output.page} --numbers {output.numbers}"
         " --manifest {input.manifest} --prompts {input.prompts} --matrix {output.matrix} --lengths {output.lengths} &> {log}"
 
 
@@ -109,8 +81,10 @@ rule report_generations:
     resources:
         mem_mb=4000,
         runtime=120,
+    params:
+        run=RUN_FLAGS,
     shell:
-        "{PYTHON[report]} -m scripts.report.generations {RUN_FLAGS} --page {output.page} --numbers {output.numbers}"
+        "{PYTHON[report]} -m scripts.report.generations {params.run} --page {output.page} --numbers {output.numbers}"
         " --generations {input.generations} --dataset {input.dataset} --figure {output.figure} &> {log}"
 
 
@@ -135,8 +109,10 @@ rule report_duplicates:
         "../../envs/report.yaml"
     resources:
         mem_mb=4000,
+    params:
+        run=RUN_FLAGS,
     shell:
-        "{PYTHON[report]} -m scripts.report.duplicates {RUN_FLAGS} --page {output.page} --numbers {output.numbers}"
+        "{PYTHON[report]} -m scripts.report.duplicates {params.run} --page {output.page} --numbers {output.numbers}"
         " --removed {input.removed} --summary {input.summary} --generations {input.generations}"
         " --figure {output.figure} &> {log}"
 
@@ -160,9 +136,10 @@ rule report_contamination:
     conda:
         "../../envs/report.yaml"
     params:
+        run=RUN_FLAGS,
         options=flags("decontaminate", "ratio", "ngram"),
     shell:
-        "{PYTHON[report]} -m scripts.report.contamination {RUN_FLAGS} --page {output.page} --numbers {output.numbers}"
+        "{PYTHON[report]} -m scripts.report.contamination {params.run} --page {output.page} --numbers {output.numbers}"
         " --table {input.table} --parts {input.parts} {params.options} --figure {output.figure} &> {log}"
 
 

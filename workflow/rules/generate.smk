@@ -1,0 +1,97 @@
+"""Generation: prompts → texts, in slices through one engine each → the part's ledger → one sealed table a part.
+
+in:  <results>/prompts/<source>/part-*.parquet
+out: <results>/generations/<source>/part-*.parquet (one row a prompt), .rejected.parquet, .counts.json; manifest.json
+The ledger, <results>/generations/ledger/<source>/part-NNN/, is no output: Snakemake never deletes it, and a slice that
+runs again, killed or not, generates only what the ledger does not have.
+cost at full scale: over ten thousand H100-hours in `generate_slice`; minutes to seal a part
+"""
+
+LEDGER = workflow.pathvars.apply("<results>/generations/ledger/{source}/part-{part}")
+SAMPLING = " ".join(
+    [
+        flags("generate", "temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens", "stop"),
+        flag("seed", config["seed"]),
+    ]
+)
+
+
+rule generate_slice:
+    """Texts of {wildcards.source} part {wildcards.part}, slice {wildcards.slice}"""
+    input:
+        prompts="<results>/prompts/{source}/part-{part}.parquet",
+        script="scripts/generate/slice.py",
+    output:
+        marker="<results>/generations/slices/{source}/part-{part}/slice-{slice}.json",
+    log:
+        "<logs>/generate_slice/{source}/part-{part}/slice-{slice}.log",
+    benchmark:
+        "<benchmarks>/generate_slice/{source}/part-{part}/slice-{slice}.tsv"
+    conda:
+        LLM_ENV
+    threads: config["llm"]["threads"]
+    resources:
+        gpu=gpus("llm"),
+        gpu_model=config["llm"]["gpu_model"],
+        mem_mb=8000 + 24000 * gpus("llm"),
+        runtime=config["generate"]["runtime"],
+    params:
+        ledger=LEDGER,
+        n_slices=n_slices,
+        limits=flags("generate", "rows_per_segment", "max_attempts", "max_failure_rate"),
+        sampling=SAMPLING,
+        engine=LLM_FLAGS,
+    shell:
+        "{LLM_PYTHON} -m scripts.generate.slice --prompts {input.prompts} --ledger {params.ledger}"
+        " --output {output.marker} --source {wildcards.source} --part {wildcards.part} --slice {wildcards.slice}"
+        " --n-slices {params.n_slices} {params.limits} {params.sampling} {params.engine} &> {log}"
+
+
+rule generate_seal:
+    """Sealed texts of {wildcards.source} part {wildcards.part}"""
+    input:
+        prompts="<results>/prompts/{source}/part-{part}.parquet",
+        slices=part_slices,
+        script="scripts/generate/seal.py",
+    output:
+        sealed="<results>/generations/{source}/part-{part}.parquet",
+        rejected="<results>/generations/{source}/part-{part}.rejected.parquet",
+        counts="<results>/generations/{source}/part-{part}.counts.json",
+    log:
+        "<logs>/generate_seal/{source}/part-{part}.log",
+    benchmark:
+        "<benchmarks>/generate_seal/{source}/part-{part}.tsv"
+    conda:
+        "../../envs/base.yaml"
+    resources:
+        mem_mb=8000,
+    params:
+        ledger=LEDGER,
+        sampling=SAMPLING,
+        model=flags("llm", "engine", "model", "revision"),
+    shell:
+        "{PYTHON[base]} -m scripts.generate.seal --prompts {input.prompts} --ledger {params.ledger}"
+        " --output {output.sealed} --rejected {output.rejected} --counts {output.counts}"
+        " --source {wildcards.source} --part {wildcards.part} {params.sampling} {params.model} &> {log}"
+
+
+rule generate_manifest:
+    """What was generated, by which model and sampling"""
+    input:
+        parts=all_parts("<results>/generations/{source}/part-{part}.parquet"),
+        counts=all_parts("<results>/generations/{source}/part-{part}.counts.json"),
+        script="scripts/generate/manifest.py",
+    output:
+        manifest="<results>/generations/manifest.json",
+    log:
+        "<logs>/generate_manifest/manifest.log",
+    benchmark:
+        "<benchmarks>/generate_manifest/manifest.tsv"
+    conda:
+        "../../envs/base.yaml"
+    params:
+        sampling=SAMPLING,
+        model=flags("llm", "engine", "model", "revision"),
+    shell:
+        "{PYTHON[base]} -m scripts.generate.manifest --parts {input.parts} --counts {input.counts}"
+        " --output {output.manifest} {params.sampling} {params.model} &> {log}"

@@ -1,0 +1,81 @@
+"""Seeds of every source, in parts of `seeds.documents_per_part` rows.
+
+in:  resources/sources.tsv; the shipped sample, or the original datasets (`seeds.where`)
+out: <results>/seeds/<source>/part-NNN.parquet with rejected rows and counts, <results>/seeds/duplicates.parquet
+cost at full scale: an estimated 30 GB to download and as much to keep, once for all runs; 2 core-minutes a part
+"""
+
+
+rule seeds_download:
+    """Download {wildcards.source}"""
+    input:
+        registry=ancient(REGISTRY),
+        script="scripts/seeds/download.py",
+    output:
+        manifest="<downloads>/{source}/manifest.json",
+    log:
+        "<logs>/seeds_download/{source}.log",
+    benchmark:
+        "<benchmarks>/seeds_download/{source}.tsv"
+    conda:
+        "../../envs/base.yaml"
+    resources:
+        mem_mb=32000,  # OpenHermes is one JSON array of 1.9 GB that is parsed at once
+        runtime=1440,
+    params:
+        definition=definition,
+        maximum=max_documents,
+        folder=subpath(output.manifest, parent=True),
+    shell:
+        "{PYTHON[base]} -m scripts.seeds.download --sources {input.registry} --source {wildcards.source}"
+        " --max-documents {params.maximum} --output {params.folder} &> {log}"
+
+
+rule seeds_load:
+    """Seeds of {wildcards.source} part {wildcards.part}"""
+    input:
+        raw=raw_files,
+        registry=ancient(REGISTRY),
+        script="scripts/seeds/load.py",
+        modules=expand("scripts/seeds/{name}.py", name=["rows", "readers", "catalogues", "checks"]),
+    output:
+        seeds="<results>/seeds/{source}/part-{part}.parquet",
+        rejected="<results>/seeds/{source}/part-{part}.rejected.parquet",
+        counts="<results>/seeds/{source}/part-{part}.counts.json",
+    log:
+        "<logs>/seeds_load/{source}/part-{part}.log",
+    benchmark:
+        "<benchmarks>/seeds_load/{source}/part-{part}.tsv"
+    conda:
+        "../../envs/base.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        definition=definition,
+        rows=row_range,
+        options=flags("seeds", "where", "downloads"),
+    shell:
+        "{PYTHON[base]} -m scripts.seeds.load --sources {input.registry} --source {wildcards.source} {params.options}"
+        " {params.rows} --part {wildcards.part}"
+        " --output {output.seeds} --rejected {output.rejected} --counts {output.counts} &> {log}"
+
+
+rule seeds_duplicates:
+    """Seeds that occur in more than one part"""
+    input:
+        seeds=all_parts("<results>/seeds/{source}/part-{part}.parquet"),
+        script="scripts/seeds/duplicates.py",
+    output:
+        duplicates="<results>/seeds/duplicates.parquet",
+        counts="<results>/seeds/duplicates.counts.json",
+    log:
+        "<logs>/seeds_duplicates/seeds_duplicates.log",
+    benchmark:
+        "<benchmarks>/seeds_duplicates/seeds_duplicates.tsv"
+    conda:
+        "../../envs/base.yaml"
+    resources:
+        mem_mb=4000,
+    shell:
+        "{PYTHON[base]} -m scripts.seeds.duplicates --seeds {input.seeds}"
+        " --output {output.duplicates} --counts {output.counts} &> {log}"
