@@ -3,7 +3,7 @@
 The text-clustering repository projects with an unseeded UMAP and clusters with DBSCAN (eps 0.08, 50 points), which gave
 145 clusters on 100,000 pages. We seed UMAP, which makes it run on one thread, and use HDBSCAN, whose parameters are
 numbers of documents and keep their meaning when the size of the sample changes. Clusters are numbered by size, the
-largest is 0. 100,000 × 384 take about a minute and 1.6 GB; the first import compiles for as long.
+largest is 0. 20,000 documents take 45 seconds and 0.8 GB on one thread, 100,000 some minutes and 2 GB.
 """
 
 import argparse

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from scripts.common.tables import EMBEDDING_DIMENSION, EMBEDDINGS, read_table
+from scripts.common.tables import EMBEDDING_DIMENSION, EMBEDDINGS, iterate_batches, read_table
 
 
 def as_array(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
@@ -30,6 +29,5 @@ def read_vectors(path: Path) -> tuple[list[str], np.ndarray]:
 
 def iterate_vectors(path: Path, rows: int) -> Iterator[tuple[list[str], np.ndarray]]:
     """(seed ids, vectors) of a table, some rows at a time."""
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=rows, columns=EMBEDDINGS.names):
-            yield batch.column("seed_id").to_pylist(), as_array(batch.column("embedding"))
+    for batch in iterate_batches(path, EMBEDDINGS, batch_size=rows):
+        yield batch.column("seed_id").to_pylist(), as_array(batch.column("embedding"))

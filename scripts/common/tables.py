@@ -221,7 +221,7 @@ def read_table(path: str | Path, schema: pa.Schema, columns: Sequence[str] | Non
     """
     names = list(columns or schema.names)
     with _open(path, names) as file:
-        return file.read(columns=names).cast(pa.schema([schema.field(name) for name in names]))
+        return file.read(columns=names, use_threads=False).cast(pa.schema([schema.field(name) for name in names]))
 
 
 def iterate_batches(
@@ -230,7 +230,7 @@ def iterate_batches(
     """Yields a table, or some of its columns, in record batches with flat memory."""
     names = list(columns or schema.names)
     with _open(path, names) as file:
-        for batch in file.iter_batches(batch_size=batch_size, columns=names):
+        for batch in file.iter_batches(batch_size=batch_size, columns=names, use_threads=False):
             yield batch.select(names)
 
 
@@ -252,7 +252,8 @@ def count_rows(path: str | Path) -> int:
 def _open(path: str | Path, names: Sequence[str]) -> Iterator[pq.ParquetFile]:
     """Opens a Parquet file that has these columns; an error while it is open names the file too."""
     try:
-        with pq.ParquetFile(path) as file:
+        # pyarrow's threads are left alone: a short program that ends while they start up is aborted now and then.
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             missing = [name for name in names if name not in file.schema_arrow.names]
             if missing:
                 raise InputError(

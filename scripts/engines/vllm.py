@@ -7,17 +7,29 @@ is read alike whatever came before) and with a small key-value cache; `threads` 
 Sampling with a seed is repeatable, but on a GPU a text may still change with what else is in the batch, since matrix
 products round differently for different shapes; the ledger keeps what was generated first.
 
+vLLM's own processes outlive a parent that is killed outright, and would keep the GPU: a small watcher, which notices
+that its input has ended without a word, ends them then.
+
 Options are vLLM's engine arguments (`{"gpu_memory_utilization": 0.95, "quantization": "fp8"}`) and win over ours.
 """
 
 import importlib.metadata
+import multiprocessing
 import os
+import subprocess
+import sys
 from typing import Any
 
 from scripts.common.errors import InputError
 from scripts.engines import Completion, EngineSettings, Request, Sampling, chat
 
 CPU_CACHE_BYTES = 512 * 2**20
+WATCHER = """
+import os, signal, sys
+if not sys.stdin.read():
+    for process in sys.argv[1:]:
+        os.kill(int(process), signal.SIGTERM)
+"""
 
 
 def load(settings: EngineSettings, sampling: Sampling) -> "VllmEngine":
@@ -61,6 +73,7 @@ class VllmEngine:
         self._settings = settings
         self._sampling = sampling
         self._ends = sorted(chat.end_tokens(tokenizer, None, sampling.stop))
+        self._watcher = _watch([child.pid for child in multiprocessing.active_children()])
         self._running: set[str] = set()
         self._refused: list[Completion] = []
 
@@ -97,6 +110,7 @@ class VllmEngine:
         self._running.clear()
         self._refused.clear()
         self._engine.engine_core.shutdown()
+        self._watcher.communicate(b"closed")
 
     def _parameters(self, request: Request, limit: int) -> Any:
         from vllm import SamplingParams
@@ -122,6 +136,12 @@ def _completion(output: Any) -> Completion:
     if answer.finish_reason in ("stop", "length"):
         return Completion(output.request_id, answer.text, len(answer.token_ids), answer.finish_reason)
     return Completion(output.request_id, f"vLLM gave up on the request: {answer.finish_reason}", 0, "error")
+
+
+def _watch(processes: list[int | None]) -> subprocess.Popen:
+    """Starts the watcher over some processes; it has its own session, so that no signal to ours reaches it."""
+    command = [sys.executable, "-c", WATCHER, *map(str, processes)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
 def _on_cpu() -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from scripts.benchmarks.rows import BENCHMARKS, read_items
+from scripts.benchmarks.rows import BENCHMARKS, HUB, read_items
 from scripts.common.errors import InputError
 from scripts.common.files import write_json
 from scripts.common.logging import get_logger, run
@@ -130,6 +130,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.device == "cpu":
         os.environ["ACCELERATE_USE_CPU"] = "true"
+    if args.location != HUB and set(args.benchmarks) <= BENCHMARKS.keys():
+        os.environ["HF_HUB_OFFLINE"] = "1"
     import torch
 
     torch.set_num_threads(args.threads)

@@ -71,7 +71,9 @@ def segments(ledger: Path) -> Iterator[pa.Table]:
         except FileNotFoundError:
             continue
         try:
-            table = pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
+            table = pq.read_table(
+                pa.BufferReader(data), page_checksum_verification=True, use_threads=False, pre_buffer=False
+            )
             if table.schema.names != GENERATIONS.names:
                 raise pa.ArrowInvalid(f"its columns are {', '.join(table.schema.names)}")
             table = table.cast(GENERATIONS)

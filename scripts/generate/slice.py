@@ -116,6 +116,10 @@ class Job:
                         self._flush()
             self._check(self._fresh > 1 and not self.done and self._fresh_failures == self._fresh)
             self._flush()
+        except Exception as error:
+            if isinstance(error, InputError) or not drain.requested():
+                raise
+            log.info("the engine was ended by the same signal (%r)", error)
         finally:
             self._errors.clear()
             self._flush()

@@ -38,10 +38,10 @@ def rows_by_id(paths: Iterable[Path], ids: Iterable[str], columns: Sequence[str]
     wanted = pa.array(sorted(set(ids)), pa.string())
     rows: dict[str, Mapping[str, Any]] = {}
     for path in paths:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             for group in range(file.num_row_groups):
-                found = pc.is_in(file.read_row_group(group, columns=["prompt_id"]).column(0), wanted)
+                found = pc.is_in(file.read_row_group(group, columns=["prompt_id"], use_threads=False).column(0), wanted)
                 if pc.any(found).as_py():
-                    table = file.read_row_group(group, columns=["prompt_id", *columns])
+                    table = file.read_row_group(group, columns=["prompt_id", *columns], use_threads=False)
                     rows.update((row["prompt_id"], row) for row in table.filter(found).to_pylist())
     return rows

@@ -1,9 +1,9 @@
 """Builds the tiny language model: tokenizer → corpus → token files → training → export (`make tiny-lm`).
 
 Everything but the first two steps is the workflow's own code: `scripts.tokenize.split`, `scripts.train.config` and the
-transformers trainer, with `recipe.yaml` as the experiment. The weights are stored in float16, which halves them and
-changes no text that a reader would notice. The same sample, templates and threads give the same bytes on one kind of
-machine; another kind of CPU rounds differently.
+transformers trainer, with two recipes as experiments: plain texts, then conversations. The weights are stored in
+float16, which halves them and changes no text that a reader would notice. The same sample, templates and threads give
+the same bytes on one kind of machine; another kind of CPU rounds differently.
 """
 
 import argparse
@@ -19,13 +19,15 @@ from scripts.prompts.templates import Template, load
 from scripts.tiny_lm import corpus
 from scripts.tiny_lm.card import card
 from scripts.tiny_lm.tokenizer import train_tokenizer
-from scripts.tokenize.split import load_tokenizer, tokenize_split
+from scripts.tokenize.split import tokenize_split
+from scripts.tokenize.tokenizer import load_tokenizer
 from scripts.train.config import mix, read_tokens, render, special_tokens, wanted_mixture
-from scripts.train.experiment import dump, read_experiment
-from scripts.train.with_transformers import train
+from scripts.train.experiment import read_experiment
+from scripts.train.model import train_model
 
 log = get_logger("tiny_lm")
 
+RECIPES = ("recipe-1-texts", "recipe-2-conversations")
 LABELS_PER_TOPIC = 20
 GENERATION = {"do_sample": True, "temperature": 0.6, "top_p": 0.95, "top_k": 50, "repetition_penalty": 1.2}
 """The workflow's own sampling (config key `generate`) as the model's default."""
@@ -60,42 +62,53 @@ def export(trained: Path, output: Path) -> int:
     return model.num_parameters()
 
 
-def build(registry: Path, sample: Path, templates: Sequence[Template], recipe: Path, output: Path, work: Path) -> None:
-    """Builds the model into `output`; `work` keeps what lies between, so that a killed run resumes its training."""
-    experiment = read_experiment(recipe)
-    shape, seed = experiment["model"]["model_config"], experiment["general"]["seed"]
-    tokenizer_folder = work / "tokenizer"
-    train_tokenizer(
-        tokenizer_texts(registry, sample, templates),
-        shape["vocab_size"],
-        shape["max_position_embeddings"],
-        tokenizer_folder,
-    )
-    tokenizer = load_tokenizer(str(tokenizer_folder))
-    texts = corpus.build(registry, sample, templates, lambda text: len(tokenizer(text).input_ids), seed)
+def write_tokens(texts: corpus.Corpus, tokenizer: Path, seed: int, work: Path) -> dict[str, Path]:
+    """Writes the three kinds of texts as token files: name → folder."""
     shutil.rmtree(work / "dataset", ignore_errors=True)
-    folders = {}
-    for name, rows in {
+    kinds = {
         "texts": texts.texts(),
         "conversations": texts.conversations(),
         "labels": texts.labels(LABELS_PER_TOPIC),
-    }.items():
+    }
+    folders = {}
+    for name, rows in kinds.items():
         write_dataset(rows, work / "dataset" / name)
         folders[name] = work / "tokens" / name
-        summary = tokenize_split(work / "dataset" / name, folders[name], str(tokenizer_folder), seed)
+        summary = tokenize_split(work / "dataset" / name, folders[name], str(tokenizer), seed)
         log.info("%s: %d texts, %d tokens", name, summary["documents"], summary["tokens"])
-    weights = mix(wanted_mixture(experiment), read_tokens(folders, str(tokenizer_folder)), "fail")
-    complete = render(experiment, "tiny-lm", folders, weights, str(tokenizer_folder), special_tokens(tokenizer), seed)
-    write_text(work / "config.yaml", dump(complete))
-    train(complete, work / "model", work / "log.jsonl", work / "checkpoints", "cpu")
-    parameters = export(work / "model", output)
-    write_text(output / "README.md", card(complete, work, parameters))
+    return folders
+
+
+def build(registry: Path, sample: Path, templates: Sequence[Template], output: Path, work: Path) -> None:
+    """Builds the model into `output`, by the recipes that lie there.
+
+    `work` keeps what lies between, so that a build that was killed resumes its training.
+    """
+    recipes = {name: read_experiment(output / f"{name}.yaml") for name in RECIPES}
+    shape, seed = recipes[RECIPES[0]]["model"]["model_config"], recipes[RECIPES[0]]["general"]["seed"]
+    place = str(work / "tokenizer")
+    texts = tokenizer_texts(registry, sample, templates)
+    train_tokenizer(texts, shape["vocab_size"], shape["max_position_embeddings"], work / "tokenizer")
+    tokenizer = load_tokenizer(place)
+    material = corpus.build(registry, sample, templates, lambda text: len(tokenizer.backend.encode(text)), seed)
+    folders = write_tokens(material, work / "tokenizer", seed, work)
+    tokens = read_tokens(folders, place)
+    trained = None
+    for name, recipe in recipes.items():
+        weights = mix(wanted_mixture(recipe), tokens, "fail")
+        recipes[name] = render(recipe, name, folders, weights, place, special_tokens(tokenizer), seed)
+        if trained:
+            recipes[name]["model"]["init_method"]["path"] = str(trained)
+        trained = work / name / "model"
+        train_model(recipes[name], trained, work / name / "log.jsonl", work / name / "checkpoints", device="cpu")
+    parameters = export(trained, output)
+    write_text(output / "README.md", card(recipes, work, parameters))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Reads the flags, builds the model."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, required=True, help="folder of the model; holds recipe.yaml")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the model; holds its recipes")
     parser.add_argument("--work", type=Path, default=Path("results/tiny-lm"), help="folder for what lies between")
     parser.add_argument("--sources", type=Path, default=Path("resources/sources.tsv"))
     parser.add_argument("--sample", type=Path, default=Path("resources/sample"))
@@ -108,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     import torch
 
     torch.set_num_threads(args.threads)
-    build(args.sources, args.sample, templates, args.output / "recipe.yaml", args.output, args.work)
+    build(args.sources, args.sample, templates, args.output, args.work)
 
 
 if __name__ == "__main__":

@@ -15,22 +15,16 @@ KINDS = {
 }
 
 
-def card(experiment: Mapping[str, Any], work: Path, parameters: int) -> str:
+def card(recipes: Mapping[str, Mapping[str, Any]], work: Path, parameters: int) -> str:
     """The page for a finished training.
 
     Args:
-        experiment: the rendered recipe.
-        work: the folder of the build, with tokens/<name>/tokens.json and log.jsonl.
+        recipes: name → rendered experiment, in the order of training.
+        work: the folder of the build, with tokens/<name>/tokens.json and <recipe>/log.jsonl.
         parameters: of the model.
     """
-    shape, schedule = experiment["model"]["model_config"], experiment["optimizer"]["learning_rate_scheduler"]
-    history = [json.loads(line) for line in (work / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    weights = dict(zip(KINDS, dataset(experiment)["dataset_weights"], strict=True))
-    rows = []
-    for name, meaning in KINDS.items():
-        summary = read_json(work / "tokens" / name / "tokens.json")
-        rows.append(f"| {name} | {summary['documents']:,} | {summary['tokens']:,} | {weights[name]:.0%} | {meaning} |")
-    steps = experiment["tokens"]["train_steps"]
+    last = list(recipes.values())[-1]
+    shape = last["model"]["model_config"]
     template = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
     return template.format(
         millions=parameters / 1e6,
@@ -41,15 +35,31 @@ def card(experiment: Mapping[str, Any], work: Path, parameters: int) -> str:
         ffn=shape["intermediate_size"],
         context=shape["max_position_embeddings"],
         vocabulary=shape["vocab_size"],
-        steps=steps,
-        step_tokens=tokens_per_step(experiment),
-        total=steps * tokens_per_step(experiment),
-        lr=schedule["learning_rate"],
-        min_lr=schedule["min_decay_lr"],
-        first=history[0]["loss"],
-        first_step=history[0]["step"],
-        last=history[-1]["loss"],
-        window=experiment["logging"]["iteration_step_info_interval"],
-        dtype=experiment["model"]["dtype"],
-        rows="\n".join(rows),
+        dtype=last["model"]["dtype"],
+        data="\n".join(data_rows(work)),
+        training="\n".join(training_row(name, recipe, work) for name, recipe in recipes.items()),
     )
+
+
+def data_rows(work: Path) -> list[str]:
+    """A table row for each kind of text."""
+    rows = []
+    for name, meaning in KINDS.items():
+        summary = read_json(work / "tokens" / name / "tokens.json")
+        rows.append(f"| {name} | {summary['documents']:,} | {summary['tokens']:,} | {meaning} |")
+    return rows
+
+
+def training_row(name: str, recipe: Mapping[str, Any], work: Path) -> str:
+    """A table row for one part of the training."""
+    history = [json.loads(line) for line in (work / name / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    schedule, data = recipe["optimizer"]["learning_rate_scheduler"], dataset(recipe)
+    mixture = ", ".join(
+        f"{Path(folder).name} {weight:.0%}"
+        for folder, weight in zip(data["dataset_folder"], data["dataset_weights"], strict=True)
+    )
+    rate = f"{schedule['learning_rate']:g} → {schedule['min_decay_lr']:g}"
+    steps, length = recipe["tokens"]["train_steps"], recipe["tokens"]["sequence_length"]
+    total = steps * tokens_per_step(recipe)
+    loss = f"{history[0]['loss']:.2f} → {history[-1]['loss']:.2f}"
+    return f"| `{name}.yaml` | {mixture} | {steps:,} | {length:,} | {total:,} | {rate} | {loss} |"

@@ -21,6 +21,7 @@ from typing import Any
 from scripts.common.errors import InputError
 from scripts.common.files import write_json
 from scripts.common.logging import get_logger, run
+from scripts.tokenize.tokenizer import LoadedTokenizer, load_tokenizer
 
 log = get_logger("tokenize_split")
 
@@ -29,55 +30,32 @@ def read_texts(path: Path, column: str = "text") -> Iterator[str]:
     """Yields one column of a Parquet file with flat memory."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         if column not in file.schema_arrow.names:
             raise InputError(f"{path} has no column `{column}`; it has {', '.join(file.schema_arrow.names)}.")
-        for batch in file.iter_batches(batch_size=1000, columns=[column]):
+        for batch in file.iter_batches(batch_size=1000, columns=[column], use_threads=False):
             yield from batch.column(0).to_pylist()
 
 
-def load_tokenizer(name: str) -> Any:
-    """A tokenizer from a folder or from the Hub, in the transformers class.
-
-    Raises:
-        InputError: it cannot be loaded, is not a fast one, or has no end-of-sequence token.
-    """
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"the tokenizer `{name}` could not be loaded ({str(error).splitlines()[0]}). Give a folder with a "
-            "tokenizer.json or the id of a Hub model that this machine can download (config key tokenize.tokenizer)."
-        ) from error
-    if not tokenizer.is_fast or tokenizer.eos_token is None:
-        raise InputError(f"the tokenizer `{name}` must be a fast one with an end-of-sequence token.")
-    return tokenizer
-
-
-def tokenize_file(texts: Iterator[str], tokenizer: Any, name: str, folder: Path, number: int, seed: int) -> None:
+def tokenize_file(texts: Iterator[str], tokenizer: LoadedTokenizer, folder: Path, number: int, seed: int) -> None:
     """Writes the token files of one Parquet file; a file without rows gives none."""
     from datatrove.data import Document
     from datatrove.pipeline.tokens import DocumentTokenizer
+    from tokenizers.processors import TemplateProcessing
 
-    class LoadedTokenizer(DocumentTokenizer):
-        """Keeps `name` for the metadata but uses the tokenizer at hand: datatrove takes only a file or a Hub id."""
+    class GivenTokenizer(DocumentTokenizer):
+        """Uses the tokenizer at hand under its name for the metadata: datatrove itself takes a file or a Hub id."""
 
         @cached_property
         def tokenizer(self) -> Any:
-            from tokenizers.processors import TemplateProcessing
+            end = ("<EOS>", tokenizer.special_id("eos_token"))
+            tokenizer.backend.post_processor = TemplateProcessing(single="$A <EOS>", special_tokens=[end])
+            return tokenizer.backend
 
-            backend = tokenizer.backend_tokenizer
-            backend.post_processor = TemplateProcessing(
-                single="$A <EOS>", special_tokens=[("<EOS>", tokenizer.eos_token_id)]
-            )
-            return backend
-
-    step = LoadedTokenizer(str(folder), name, eos_token=tokenizer.eos_token, seed=[seed, number], batch_size=1000)
     documents = (Document(text=text, id=str(row)) for row, text in enumerate(texts))
     first = next(documents, None)
     if first is not None:
+        step = GivenTokenizer(str(folder), tokenizer.name, seed=[seed, number], batch_size=1000)
         step.run(chain([first], documents), rank=number)
 
 
@@ -98,8 +76,8 @@ def tokenize_split(dataset: Path, output: Path, tokenizer_name: str, seed: int) 
     output.mkdir(parents=True)
     for number, path in enumerate(files):
         log.info("%s: %s (%d of %d)", dataset.name, path.name, number + 1, len(files))
-        tokenize_file(read_texts(path), tokenizer, tokenizer_name, output, number, seed)
-    width = 2 if len(tokenizer) <= 65536 else 4
+        tokenize_file(read_texts(path), tokenizer, output, number, seed)
+    width = 2 if tokenizer.size <= 65536 else 4
     summary = {
         "tokenizer": tokenizer_name,
         "documents": sum(path.stat().st_size for path in output.glob("*.ds.index")) // 8,

@@ -16,7 +16,7 @@ from typing import Any
 from scripts.common.errors import InputError
 from scripts.common.files import read_json, write_text
 from scripts.common.logging import get_logger, run
-from scripts.tokenize.split import load_tokenizer
+from scripts.tokenize.tokenizer import LoadedTokenizer, load_tokenizer
 from scripts.train.experiment import dataset, dump, read_experiment, tokens_per_step
 
 log = get_logger("train_config")
@@ -117,10 +117,9 @@ def wanted_mixture(experiment: Mapping[str, Any]) -> dict[str, float] | None:
     return dict(zip(data["dataset_folder"], data["dataset_weights"], strict=True))
 
 
-def special_tokens(tokenizer: Any) -> dict[str, int | None]:
+def special_tokens(tokenizer: LoadedTokenizer) -> dict[str, int | None]:
     """What a model must know of its tokenizer: vocab_size and the ids of its special tokens."""
-    ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    return {"vocab_size": len(tokenizer), **ids}
+    return {"vocab_size": tokenizer.size, **{f"{name}_id": tokenizer.special_id(name) for name in tokenizer.special}}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -22,20 +22,59 @@ log = get_logger("train_model")
 
 
 def input_id(experiment: Mapping[str, Any], full: bool) -> str:
-    """An id of everything that training reads.
+    """An id of everything that training reads: the experiment, the token files and the weights it starts from.
 
     Args:
         experiment: a rendered experiment.
-        full: hash the token files themselves; otherwise their names and sizes.
+        full: hash the files themselves; otherwise their names and sizes.
     """
     parts = [dump(experiment)]
-    for folder in dataset(experiment)["dataset_folder"]:
-        for path in sorted(Path(folder).glob("*.ds")):
-            parts += [path.name, str(path.stat().st_size)]
-            if full:
-                with path.open("rb") as handle:
-                    parts.append(hashlib.file_digest(handle, "blake2b").hexdigest())
+    start = experiment["model"]["init_method"].get("path")
+    files = [path for folder in dataset(experiment)["dataset_folder"] for path in sorted(Path(folder).glob("*.ds"))]
+    for path in files + (sorted(Path(start).glob("*.safetensors")) if start else []):
+        parts += [path.name, str(path.stat().st_size)]
+        if full:
+            with path.open("rb") as handle:
+                parts.append(hashlib.file_digest(handle, "blake2b").hexdigest())
     return content_id(*parts)
+
+
+def train_model(
+    experiment: Mapping[str, Any],
+    model: Path,
+    log_path: Path,
+    work: Path,
+    trainer: str = "transformers",
+    device: str = "cuda",
+    nodes: int = 1,
+    gpus: int = 1,
+) -> None:
+    """Trains, or resumes, and writes the model and its log.
+
+    Args:
+        experiment: a rendered experiment.
+        model: folder of the finished model.
+        log_path: JSON lines with step, loss, lr, tokens.
+        work: folder of the checkpoints.
+        trainer: transformers or nanotron.
+        device: cpu or cuda; nanotron knows cuda only.
+        nodes: machines, for nanotron.
+        gpus: GPUs of each, for nanotron.
+    """
+    own = work / input_id(experiment, full=trainer == "transformers")
+    finished = own / "model"
+    shutil.rmtree(finished, ignore_errors=True)
+    own.mkdir(parents=True, exist_ok=True)
+    log.info("checkpoints in %s", own)
+    if trainer == "nanotron":
+        with_nanotron.train(experiment, finished, log_path, own, nodes, gpus)
+    else:
+        with_transformers.train(experiment, finished, log_path, own, device)
+    for path in finished.iterdir():
+        with atomic_path(model / path.name) as temporary:
+            shutil.copyfile(path, temporary)
+    if trainer == "transformers":
+        shutil.rmtree(work)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -51,24 +90,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--gpus", type=int, default=1, help="on each node")
     parser.add_argument("--threads", type=int, default=1, help="fixed, because it changes the last digits")
     args = parser.parse_args(argv)
-    experiment = read_experiment(args.config)
-    work = args.work / input_id(experiment, full=args.trainer == "transformers")
-    work.mkdir(parents=True, exist_ok=True)
-    log.info("checkpoints in %s", work)
-    finished = work / "model"
-    shutil.rmtree(finished, ignore_errors=True)
-    if args.trainer == "nanotron":
-        with_nanotron.train(experiment, finished, args.log, work, args.nodes, args.gpus)
-    else:
+    if args.trainer == "transformers":
         import torch
 
         torch.set_num_threads(args.threads)
-        with_transformers.train(experiment, finished, args.log, work, args.device)
-    for path in finished.iterdir():
-        with atomic_path(args.model / path.name) as temporary:
-            shutil.copyfile(path, temporary)
-    if args.trainer == "transformers":
-        shutil.rmtree(args.work)
+    train_model(
+        read_experiment(args.config),
+        args.model,
+        args.log,
+        args.work,
+        args.trainer,
+        args.device,
+        args.nodes,
+        args.gpus,
+    )
 
 
 if __name__ == "__main__":

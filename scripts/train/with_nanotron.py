@@ -28,8 +28,8 @@ log = get_logger("train_model")
 
 COMMIT = "d22eb809"
 PORT = 29500
-STEP = re.compile(r"iteration: (\d+) / .*?\blm_loss: ([\d.eE+-]+)([KMB]?).*?\blr: ([\d.eE+-]+)")
-SUFFIX = {"": 1, "K": 1e3, "M": 1e6, "B": 1e9}
+STEP = re.compile(r"iteration: (\d+) / .*?\blm_loss: ([\d.eE+-]+)([KMG]?).*?\blr: ([\d.eE+-]+)")
+SUFFIX = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9}
 
 
 def find_root() -> Path:

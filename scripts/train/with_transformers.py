@@ -14,22 +14,28 @@ from typing import Any
 
 from scripts.common.errors import InputError
 from scripts.common.files import write_text
+from scripts.common.logging import get_logger
 from scripts.train.data import Mixture
 from scripts.train.experiment import dataset, tokens_per_step
 
+log = get_logger("train_model")
+
 
 def build_model(experiment: Mapping[str, Any]) -> Any:
-    """A new Llama with random weights; nanotron's names for its shape are those of transformers."""
+    """A Llama with random weights (`std`), or that of a Hugging Face folder (`path`).
+
+    The names of nanotron for the shape of a model are those of transformers.
+    """
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    start = experiment["model"]["init_method"]
+    if "path" in start:
+        return LlamaForCausalLM.from_pretrained(start["path"], dtype="float32")
     shape = dict(experiment["model"]["model_config"])
     for name in ("is_llama_config", "initializer_range", "rope_interleaved", "pretraining_tp"):
         shape.pop(name, None)
-    theta = shape.pop("rope_theta", 10000.0)
-    std = experiment["model"]["init_method"]["std"]
-    config = LlamaConfig(
-        **shape, initializer_range=std, rope_parameters={"rope_type": "default", "rope_theta": theta}, dtype="float32"
-    )
+    rope = {"rope_type": "default", "rope_theta": shape.pop("rope_theta", 10000.0)}
+    config = LlamaConfig(**shape, initializer_range=start["std"], rope_parameters=rope, dtype="float32")
     return LlamaForCausalLM(config)
 
 
@@ -52,7 +58,7 @@ def arguments(experiment: Mapping[str, Any], work: Path, device: str) -> Any:
         warmup_steps=schedule["lr_warmup_steps"],
         lr_scheduler_type="cosine_with_min_lr",
         lr_scheduler_kwargs={"min_lr": schedule["min_decay_lr"]},
-        optim="adamw_torch",
+        optim="adamw_torch_fused" if factory["torch_adam_is_fused"] else "adamw_torch",
         adam_beta1=factory["adam_beta1"],
         adam_beta2=factory["adam_beta2"],
         adam_epsilon=factory["adam_eps"],
@@ -68,6 +74,7 @@ def arguments(experiment: Mapping[str, Any], work: Path, device: str) -> Any:
         save_total_limit=2,
         dataloader_pin_memory=device != "cpu",
         report_to="none",
+        disable_tqdm=True,
     )
 
 
@@ -95,13 +102,38 @@ def train(experiment: Mapping[str, Any], model_folder: Path, log_path: Path, wor
         samples=samples,
         seed=experiment["data_stages"][0]["data"]["seed"],
     )
-    trainer = transformers.Trainer(build_model(experiment), settings, train_dataset=mixture)
+    trainer = transformers.Trainer(
+        build_model(experiment), settings, train_dataset=mixture, callbacks=[progress(tokens_per_step(experiment))]
+    )
+    trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)) if work.exists() else None)
     trainer.model.save_pretrained(model_folder)
     transformers.AutoTokenizer.from_pretrained(experiment["tokenizer"]["tokenizer_name_or_path"]).save_pretrained(
         model_folder
     )
     write_text(log_path, log_lines(trainer.state.log_history, tokens_per_step(experiment)))
+
+
+def progress(step_tokens: int) -> Any:
+    """A Trainer callback that logs step, loss, speed and the time left."""
+    import time
+
+    from transformers import TrainerCallback
+
+    class Progress(TrainerCallback):
+        """Counts from the step at which this process began, which is not 0 after a resume."""
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self.start, self.first = time.monotonic(), state.global_step
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float], **kwargs: Any) -> None:
+            if "loss" in logs:
+                speed = (state.global_step - self.first) / (time.monotonic() - self.start)
+                left = (state.max_steps - state.global_step) / speed / 60
+                message = "step %d of %d: loss %.3f, %.0f tokens/s, %.1f minutes left"
+                log.info(message, state.global_step, state.max_steps, logs["loss"], speed * step_tokens, left)
+
+    return Progress()
 
 
 def log_lines(history: list[Mapping[str, Any]], step_tokens: int) -> str:

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -5,7 +7,8 @@ import pytest
 
 from scripts.common.errors import InputError
 from scripts.common.files import read_json
-from scripts.tokenize.split import load_tokenizer, main, tokenize_split
+from scripts.tokenize.split import main, tokenize_split
+from scripts.tokenize.tokenizer import load_tokenizer
 
 TOKENIZER = "resources/tiny-lm"
 TEXTS = [f"Text number {number} speaks of the Moon." for number in range(20)]
@@ -39,13 +42,13 @@ def tokens(tmp_path_factory):
 
 def test_every_document_is_there_once_and_ends_with_the_end_token(tokens):
     tokenizer, documents = read_documents(tokens[0] / "tokens")
-    assert all(document[-1] == tokenizer.eos_token_id for document in documents)
-    assert sorted(tokenizer.decode(document[:-1]) for document in documents) == sorted(TEXTS)
+    assert all(document[-1] == tokenizer.special_id("eos_token") for document in documents)
+    assert sorted(tokenizer.backend.decode(document[:-1]) for document in documents) == sorted(TEXTS)
 
 
 def test_documents_are_shuffled_within_their_file(tokens):
     tokenizer, documents = read_documents(tokens[0] / "tokens")
-    order = [tokenizer.decode(document[:-1]) for document in documents]
+    order = [tokenizer.backend.decode(document[:-1]) for document in documents]
     assert order != TEXTS
     assert sorted(order[:12]) == sorted(TEXTS[:12])
 
@@ -98,6 +101,19 @@ def test_a_missing_text_column_is_named(tmp_path):
         tokenize_split(dataset, tmp_path / "tokens", TOKENIZER, 1)
 
 
-def test_a_tokenizer_that_cannot_be_loaded_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"tokenize\.tokenizer"):
+def test_a_folder_without_a_tokenizer_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"tokenize\.tokenizer.*tokenizer\.json, tokenizer_config\.json missing"):
+        load_tokenizer(str(tmp_path))
+
+
+def test_a_hub_tokenizer_that_is_not_on_this_machine_is_named(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match=r"nobody/nothing.*tokenize\.tokenizer"):
+        load_tokenizer("nobody/nothing")
+
+
+def test_a_tokenizer_without_an_end_token_is_refused(tmp_path):
+    shutil.copy(f"{TOKENIZER}/tokenizer.json", tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text('{"bos_token": {"content": "<|startoftext|>"}}')
+    with pytest.raises(InputError, match="no end-of-sequence token"):
         load_tokenizer(str(tmp_path))

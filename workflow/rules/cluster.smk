@@ -2,7 +2,7 @@
 
 in:  <results>/embeddings/<source>/part-NNN.parquet of the clustered sources
 out: <results>/clusters/points.parquet, sample.parquet, fit.json, assignments/<source>/part-NNN.parquet
-cost at full scale: 2 minutes and 2 GB for the fit of 100,000 documents, 8 core-minutes for each of 60 parts
+cost at full scale: some minutes and 2 GB for the fit of 100,000 documents, 8 core-minutes for each of 60 parts
 """
 
 
