@@ -25,10 +25,11 @@ from scripts.engines import Completion, EngineSettings, Request, Sampling, chat
 
 CPU_CACHE_BYTES = 512 * 2**20
 WATCHER = """
-import os, signal, sys
+import contextlib, os, signal, sys
 if not sys.stdin.read():
     for process in sys.argv[1:]:
-        os.kill(int(process), signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(process), signal.SIGTERM)
 """
 
 

@@ -26,7 +26,7 @@ rule evaluate_model:
         runtime=240,
     params:
         location="resources/sample/benchmarks" if config["seeds"]["where"] == "sample" else "hub",
-        options=flags("evaluate"),
+        options=flags("evaluate", "benchmarks", "max_samples", "device", "threads"),
     shell:
         "{PYTHON[evaluate]} -m scripts.evaluate.model --model {input.model} --location {params.location}"
         " --output {output.scores} {params.options} &> {log}"
