@@ -12,8 +12,11 @@ import argparse
 import dataclasses
 import importlib
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
+
+from scripts.common.errors import InputError
 
 ENGINES = ("vllm", "transformers", "openai")
 
@@ -84,8 +87,18 @@ class Engine(Protocol):
 
 
 def create(settings: EngineSettings, sampling: Sampling) -> Engine:
-    """Loads an engine; only its own libraries are imported."""
-    return importlib.import_module(f"scripts.engines.{settings.engine}").load(settings, sampling)
+    """Loads an engine; only its own libraries are imported.
+
+    Raises:
+        InputError: a library is missing, or the settings do not fit the engine or the model.
+    """
+    try:
+        return importlib.import_module(f"scripts.engines.{settings.engine}").load(settings, sampling)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"the {settings.engine} engine needs {error.name}, which {sys.executable} does not have. Name a Python that "
+            f"has it in the configuration (interpreters: {{{settings.engine}: /path/to/python}}) or run with --sdm conda"
+        ) from error
 
 
 def complete(

@@ -13,11 +13,17 @@ def load_tokenizer(model: str, revision: str) -> Any:
     """The model's tokenizer.
 
     Raises:
-        InputError: the model has no chat template, so it was not made to follow prompts.
+        InputError: there is no such model, or it has no chat template and so was not made to follow prompts.
     """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+    except OSError as error:
+        raise InputError(
+            f"cannot load the tokenizer of llm.model {model}, revision {revision}: {error} (a folder, or a Hub id that "
+            "is in the cache or can be reached)"
+        ) from error
     if tokenizer.chat_template is None:
         raise InputError(
             f"the tokenizer of {model} has no chat template: it is a base model, which continues a prompt instead of "

@@ -7,7 +7,7 @@ it is laid out in DejaVu Sans, which ships with matplotlib and is wider than wha
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -159,11 +159,6 @@ def reference_line(axis: "Axes", x: float, text: str, left: bool = False) -> Non
         text, (x, 1), xycoords=("data", "axes fraction"), xytext=(-5 if left else 5, -2), textcoords="offset points",
         color=PUBLISHED, fontsize=11, va="top", ha="right" if left else "left",
     )  # fmt: skip
-
-
-def category_colours(names: Sequence[str]) -> dict[str, str]:
-    """Name → colour, in the order given, starting over after the tenth."""
-    return {name: CATEGORIES[index % len(CATEGORIES)] for index, name in enumerate(names)}
 
 
 def _escape(text: str) -> str:

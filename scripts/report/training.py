@@ -17,6 +17,8 @@ from scripts.report.claims import Claims, compare
 
 WIDTH = 1064
 DRAWN = 2000
+FEW = 40
+"""So few logged steps are drawn with a dot each."""
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
@@ -69,7 +71,8 @@ def draw_curves(log: Sequence[Mapping[str, float]]) -> str:
     tokens = [row["tokens"] for row in drawn]
     with style.figure(WIDTH, 520) as figure:
         loss, rate = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-        loss.plot(tokens, [row["loss"] for row in drawn], color=style.OURS, linewidth=2)
+        dots = {"marker": "o", "markersize": 4} if len(drawn) <= FEW else {}
+        loss.plot(tokens, [row["loss"] for row in drawn], color=style.OURS, linewidth=2, **dots)
         loss.plot(tokens[-1], drawn[-1]["loss"], "o", color=style.OURS)
         loss.annotate(
             f"{drawn[-1]['loss']:.2f}", (tokens[-1], drawn[-1]["loss"]), (8, 0), textcoords="offset points",

@@ -3,7 +3,8 @@ import argparse
 import pytest
 
 from scripts import engines
-from scripts.engines import Completion, EngineSettings, Request
+from scripts.common.errors import InputError
+from scripts.engines import Completion, EngineSettings, Request, Sampling
 from tests.unit.echo import Echo
 
 
@@ -57,6 +58,11 @@ def test_an_engine_that_does_not_exist_is_refused():
     engines.add_arguments(parser)
     with pytest.raises(SystemExit):
         parser.parse_args(["--engine", "magic", "--model", "m"])
+
+
+def test_a_missing_library_is_named_with_what_to_do():
+    with pytest.raises(InputError, match=r"the vllm engine needs vllm, which .*interpreters: {vllm: "):
+        engines.create(EngineSettings("vllm", "m"), Sampling(0.6, 0.95, 50, 1.2, 100))
 
 
 def test_completions_say_how_they_ended():

@@ -130,6 +130,13 @@ def test_settings_that_do_not_fit_are_refused(random_lm, changes, message):
         engines.create(settings(random_lm, **changes), SAMPLING)
 
 
+def test_a_model_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(InputError, match="cannot load the tokenizer of llm.model nobody/nothing, revision main"):
+        engines.create(settings("nobody/nothing"), SAMPLING)
+    with pytest.raises(InputError, match="cannot load the tokenizer"):
+        engines.create(settings(tmp_path), SAMPLING)
+
+
 def test_a_base_model_without_chat_template_is_refused(random_lm, tmp_path):
     for file in random_lm.iterdir():
         if "chat_template" not in file.name:

@@ -21,5 +21,5 @@ rule clean_filter:
     params:
         options=flags("clean", "minimum_tokens"),
     shell:
-        "{PYTHON[datatrove]} -m scripts.clean.filter --generations {input.generations} --source {wildcards.source}"
+        "$PYTHON_DATATROVE -m scripts.clean.filter --generations {input.generations} --source {wildcards.source}"
         " --part {wildcards.part} --output {output.decisions} --counts {output.counts} {params.options} &> {log}"

@@ -24,7 +24,7 @@ rule cluster_sample:
     params:
         options=flags("cluster", "sample_size"),
     shell:
-        "{PYTHON[cluster]} -m scripts.cluster.sample --embeddings {input.embeddings} --output {output.points}"
+        "$PYTHON_CLUSTER -m scripts.cluster.sample --embeddings {input.embeddings} --output {output.points}"
         " {params.options} &> {log}"
 
 
@@ -51,7 +51,7 @@ rule cluster_fit:
         hdbscan=flags("cluster.hdbscan", "min_cluster_size", "min_samples"),
         seed=config["seed"],
     shell:
-        "{PYTHON[cluster]} -m scripts.cluster.fit --points {input.points} --output {output.sample}"
+        "$PYTHON_CLUSTER -m scripts.cluster.fit --points {input.points} --output {output.sample}"
         " --summary {output.summary} {params.umap} {params.hdbscan} --seed {params.seed} &> {log}"
 
 
@@ -75,5 +75,5 @@ rule cluster_assign:
     resources:
         mem_mb=4000,
     shell:
-        "{PYTHON[cluster]} -m scripts.cluster.assign --embeddings {input.embeddings} --points {input.points}"
+        "$PYTHON_CLUSTER -m scripts.cluster.assign --embeddings {input.embeddings} --points {input.points}"
         " --sample {input.sample} --output {output.assignments} --threads {threads} &> {log}"

@@ -1,6 +1,7 @@
-"""What the rule files share: the resolved configuration, the layout of the run, interpreters and flags."""
+"""What all stages share: the resolved configuration, the layout of the run, interpreters and flags."""
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -34,17 +35,19 @@ SPLITS = layout.splits(SOURCES)
 CLUSTERED = [source for source in config["cluster"]["sources"] if source in SOURCES]
 
 
-class Interpreters:
-    """Tool → the Python that runs its programs: the site's own venv, else conda's, else the one running Snakemake."""
-
-    def __getitem__(self, tool):
-        deployed = {method.name.lower() for method in workflow.deployment_settings.deployment_method}
-        own = "python" if "conda" in deployed else sys.executable
-        return shlex.quote(config["interpreters"].get(tool) or own)
+def interpreter(tool):
+    """The Python that runs a tool's programs: the site's own venv, else conda's, else the one running Snakemake."""
+    deployed = {method.name.lower() for method in workflow.deployment_settings.deployment_method}
+    own = "python" if "conda" in deployed else sys.executable
+    return config["interpreters"].get(tool) or own
 
 
-PYTHON = Interpreters()
-LLM_PYTHON = PYTHON[config["llm"]["engine"]]
+# Shell commands name interpreters by environment variables and not by parameters: where a site keeps its venvs is not
+# part of a result's provenance, and moving one reruns nothing.
+TOOLS = {name: name for name in ("base", "embed", "cluster", "datatrove", "train", "evaluate", "report")}
+TOOLS["llm"] = config["llm"]["engine"]
+os.environ.update({f"PYTHON_{name.upper()}": interpreter(tool) for name, tool in TOOLS.items()})
+
 LLM_ENV = f"../../envs/{config['llm']['engine']}.yaml"
 
 
@@ -81,11 +84,11 @@ def flags(section, *keys):
 
 def flag(key, value):
     """One command line flag."""
-    name = "--" + key.replace("_", "-")
+    name = key.replace("_", "-")
     if isinstance(value, bool):
-        return name if value else name.replace("--", "--no-", 1)
+        return f"--{name}" if value else f"--no-{name}"
     words = value if isinstance(value, list) else [json.dumps(value) if isinstance(value, dict) else value]
-    return " ".join([name, *(shlex.quote(str(word)) for word in words)])
+    return " ".join([f"--{name}", *(shlex.quote(str(word)) for word in words)])
 
 
 def gpus(section):

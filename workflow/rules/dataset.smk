@@ -26,7 +26,7 @@ rule dataset_split:
     resources:
         runtime=240,
     shell:
-        "{PYTHON[datatrove]} -m scripts.dataset.split --prompts {input.prompts} --seeds {input.seeds}"
+        "$PYTHON_DATATROVE -m scripts.dataset.split --prompts {input.prompts} --seeds {input.seeds}"
         " --generations {input.generations} --decisions {input.decisions} --contamination {input.contamination}"
         " --duplicates {input.duplicates} --split {wildcards.split} --output {output.files} --counts {output.counts}"
         " &> {log}"
@@ -67,7 +67,7 @@ rule dataset_card:
         sampling=flags("generate", "temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens"),
         clean=flags("clean", "minimum_tokens"),
     shell:
-        "{PYTHON[datatrove]} -m scripts.dataset.card --splits {input.splits} --counts {input.counts}"
+        "$PYTHON_DATATROVE -m scripts.dataset.card --splits {input.splits} --counts {input.counts}"
         " --duplicates {input.duplicates} --contamination {input.contamination} --sources {input.sources}"
         " --where {params.where} --used {params.used} --scale {params.scale} {params.dataset} {params.llm}"
         " {params.sampling} {params.clean} --output {output.card} &> {log}"

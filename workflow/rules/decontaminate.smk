@@ -5,18 +5,11 @@ out: <results>/decontaminate/<source>/part-*.parquet (every pair that shares a 1
 cost at full scale (31 M texts): about 3 CPU-hours in one job a part (6,800 texts of 2 kB a second and core), each with
 half a GB for the 10-grams of the full benchmarks"""
 
-SAMPLE_ROWS = "resources/sample/benchmarks"
-ROWS_AT = SAMPLE_ROWS if config["seeds"]["where"] == "sample" else "hub"
-
 
 rule decontaminate_index:
     """Benchmark rows to compare with"""
     input:
-        rows=branch(
-            ROWS_AT == SAMPLE_ROWS,
-            then=expand("{folder}/{name}.jsonl", folder=SAMPLE_ROWS, name=config["decontaminate"]["benchmarks"]),
-            otherwise=[],
-        ),
+        rows=benchmark_files,
         script="scripts/decontaminate/index.py",
     output:
         rows="<results>/decontaminate/index/rows.parquet",
@@ -28,10 +21,10 @@ rule decontaminate_index:
     conda:
         "../../envs/datatrove.yaml"
     params:
-        location=ROWS_AT,
+        location=benchmark_location,
         options=flags("decontaminate", "benchmarks", "ngram"),
     shell:
-        "{PYTHON[datatrove]} -m scripts.decontaminate.index --location {params.location} --output {output.rows}"
+        "$PYTHON_DATATROVE -m scripts.decontaminate.index --location {params.location} --output {output.rows}"
         " --uncheckable {output.uncheckable} {params.options} &> {log}"
 
 
@@ -58,7 +51,7 @@ rule decontaminate_scan:
     params:
         options=flags("decontaminate", "ngram", "minimum_block", "ratio"),
     shell:
-        "{PYTHON[datatrove]} -m scripts.decontaminate.scan --generations {input.generations}"
+        "$PYTHON_DATATROVE -m scripts.decontaminate.scan --generations {input.generations}"
         " --decisions {input.decisions} --duplicates {input.duplicates} --rows {input.rows}"
         " --source {wildcards.source} --part {wildcards.part} --output {output.pairs} --counts {output.counts}"
         " {params.options} &> {log}"
@@ -81,5 +74,5 @@ rule decontaminate_table:
     conda:
         "../../envs/datatrove.yaml"
     shell:
-        "{PYTHON[datatrove]} -m scripts.decontaminate.table --parts {input.parts} --counts {input.counts}"
+        "$PYTHON_DATATROVE -m scripts.decontaminate.table --parts {input.parts} --counts {input.counts}"
         " --rows {input.rows} --uncheckable {input.uncheckable} --output {output.table} &> {log}"

@@ -27,7 +27,7 @@ rule deduplicate_signatures:
     params:
         options=flags("deduplicate", "ngram", "buckets", "hashes_per_bucket"),
     shell:
-        "{PYTHON[datatrove]} -m scripts.deduplicate.signatures --generations {input.generations}"
+        "$PYTHON_DATATROVE -m scripts.deduplicate.signatures --generations {input.generations}"
         " --decisions {input.decisions} --output {output.signatures} {params.options} &> {log}"
 
 
@@ -49,7 +49,7 @@ rule deduplicate_buckets:
     params:
         options=flags("deduplicate", "ngram", "buckets", "hashes_per_bucket"),
     shell:
-        "{PYTHON[datatrove]} -m scripts.deduplicate.buckets --signatures {input.signatures} --bucket {wildcards.bucket}"
+        "$PYTHON_DATATROVE -m scripts.deduplicate.buckets --signatures {input.signatures} --bucket {wildcards.bucket}"
         " --output {output.pairs} {params.options} &> {log}"
 
 
@@ -72,7 +72,7 @@ rule deduplicate_clusters:
     params:
         options=flags("deduplicate", "ngram", "buckets", "hashes_per_bucket"),
     shell:
-        "{PYTHON[datatrove]} -m scripts.deduplicate.clusters --pairs {input.pairs} --output {output.clusters}"
+        "$PYTHON_DATATROVE -m scripts.deduplicate.clusters --pairs {input.pairs} --output {output.clusters}"
         " {params.options} &> {log}"
 
 
@@ -99,6 +99,6 @@ rule deduplicate_verify:
     params:
         options=flags("deduplicate", "ngram", "minimum_jaccard"),
     shell:
-        "{PYTHON[datatrove]} -m scripts.deduplicate.verify --generations {input.generations}"
+        "$PYTHON_DATATROVE -m scripts.deduplicate.verify --generations {input.generations}"
         " --decisions {input.decisions} --clusters {input.clusters} --output {output.removed}"
         " --summary {output.summary} --counts {output.counts} {params.options} &> {log}"

@@ -26,5 +26,5 @@ rule embed_documents:
     params:
         options=flags("embed", "model", "max_seq_length", "batch_size", "device"),
     shell:
-        "{PYTHON[embed]} -m scripts.embed.documents --seeds {input.seeds} --output {output.embeddings}"
+        "$PYTHON_EMBED -m scripts.embed.documents --seeds {input.seeds} --output {output.embeddings}"
         " {params.options} --threads {threads} &> {log}"

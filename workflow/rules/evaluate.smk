@@ -25,8 +25,8 @@ rule evaluate_model:
         mem_mb=16000,
         runtime=240,
     params:
-        location="resources/sample/benchmarks" if config["seeds"]["where"] == "sample" else "hub",
+        location=benchmark_location,
         options=flags("evaluate", "benchmarks", "max_samples", "device", "threads"),
     shell:
-        "{PYTHON[evaluate]} -m scripts.evaluate.model --model {input.model} --location {params.location}"
+        "$PYTHON_EVALUATE -m scripts.evaluate.model --model {input.model} --location {params.location}"
         " --output {output.scores} {params.options} &> {log}"

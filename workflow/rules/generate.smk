@@ -42,7 +42,7 @@ rule generate_slice:
         sampling=SAMPLING,
         engine=LLM_FLAGS,
     shell:
-        "{LLM_PYTHON} -m scripts.generate.slice --prompts {input.prompts} --ledger {params.ledger}"
+        "$PYTHON_LLM -m scripts.generate.slice --prompts {input.prompts} --ledger {params.ledger}"
         " --output {output.marker} --source {wildcards.source} --part {wildcards.part} --slice {wildcards.slice}"
         " --n-slices {params.n_slices} {params.limits} {params.sampling} {params.engine} &> {log}"
 
@@ -70,7 +70,7 @@ rule generate_seal:
         sampling=SAMPLING,
         model=flags("llm", "engine", "model", "revision"),
     shell:
-        "{PYTHON[base]} -m scripts.generate.seal --prompts {input.prompts} --ledger {params.ledger}"
+        "$PYTHON_BASE -m scripts.generate.seal --prompts {input.prompts} --ledger {params.ledger}"
         " --output {output.sealed} --rejected {output.rejected} --counts {output.counts}"
         " --source {wildcards.source} --part {wildcards.part} {params.sampling} {params.model} &> {log}"
 
@@ -93,5 +93,5 @@ rule generate_manifest:
         sampling=SAMPLING,
         model=flags("llm", "engine", "model", "revision"),
     shell:
-        "{PYTHON[base]} -m scripts.generate.manifest --parts {input.parts} --counts {input.counts}"
+        "$PYTHON_BASE -m scripts.generate.manifest --parts {input.parts} --counts {input.counts}"
         " --output {output.manifest} {params.sampling} {params.model} &> {log}"

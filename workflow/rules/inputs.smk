@@ -90,6 +90,17 @@ def part_slices(wildcards):
     return expand(marker.format(**wildcards), slice=slices(wildcards.source))
 
 
+def benchmark_location(wildcards):
+    """Where benchmark rows are read from: the folder of the shipped sample, or the Hub."""
+    return "resources/sample/benchmarks" if config["seeds"]["where"] == "sample" else "hub"
+
+
+def benchmark_files(wildcards):
+    """The shipped benchmark rows that are compared with; none when they come from the Hub."""
+    names = config["decontaminate"]["benchmarks"] if config["seeds"]["where"] == "sample" else []
+    return [f"{benchmark_location(wildcards)}/{name}.jsonl" for name in names]
+
+
 def split_parts(pattern):
     """An input function: the pattern filled in for all parts of the sources of a split."""
     return lambda wildcards: all_parts(pattern, SPLITS[wildcards.split])

@@ -26,7 +26,7 @@ rule label_examples:
     params:
         options=flags("label", "samples", "characters"),
     shell:
-        "{PYTHON[cluster]} -m scripts.label.examples --assignments {input.assignments} --seeds {input.seeds}"
+        "$PYTHON_CLUSTER -m scripts.label.examples --assignments {input.assignments} --seeds {input.seeds}"
         " {params.options} --output {output.examples} &> {log}"
 
 
@@ -54,7 +54,7 @@ rule label_topics:
         seed=config["seed"],
         engine=LLM_FLAGS,
     shell:
-        "{LLM_PYTHON} -m scripts.label.topics --examples {input.examples} {params.options} --seed {params.seed}"
+        "$PYTHON_LLM -m scripts.label.topics --examples {input.examples} {params.options} --seed {params.seed}"
         " {params.engine} --output {output.answers} &> {log}"
 
 
@@ -71,7 +71,11 @@ rule label_decide:
         script="scripts/label/decide.py",
     output:
         topics="<results>/topics/topics.parquet",
-        review=report("<results>/topics/review.tsv", category="Topics"),
+        review=report(
+            "<results>/topics/review.tsv",
+            category="2 Data",
+            labels={"page": "Review of topics", "shows": "a table to edit"},
+        ),
     log:
         "<logs>/label_decide/decide.log",
     benchmark:
@@ -82,5 +86,5 @@ rule label_decide:
         overrides=override_flag,
         options=flags("label", "minimum_score", "minimum_documents"),
     shell:
-        "{PYTHON[base]} -m scripts.label.decide --examples {input.examples} --answers {input.answers}"
+        "$PYTHON_BASE -m scripts.label.decide --examples {input.examples} --answers {input.answers}"
         " {params.overrides} {params.options} --topics {output.topics} --review {output.review} &> {log}"

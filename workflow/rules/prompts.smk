@@ -33,7 +33,7 @@ rule prompts_build:
         options=flags("prompts", "extract_characters", "topic_probability"),
         fraction=config["fraction"],
     shell:
-        "{PYTHON[base]} -m scripts.prompts.build --seeds {input.seeds} --duplicates {input.duplicates} {params.clusters}"
+        "$PYTHON_BASE -m scripts.prompts.build --seeds {input.seeds} --duplicates {input.duplicates} {params.clusters}"
         " --source {wildcards.source} --part {wildcards.part} --split {params.split} --templates {input.templates}"
         " --templates-per-seed {params.templates_per_seed} --fraction {params.fraction} {params.options}"
         " --output {output.prompts} --rejected {output.rejected} --counts {output.counts} &> {log}"
@@ -55,7 +55,7 @@ rule prompts_duplicates:
     resources:
         mem_mb=4000,
     shell:
-        "{PYTHON[base]} -m scripts.prompts.duplicates --prompts {input.prompts} --source {wildcards.source}"
+        "$PYTHON_BASE -m scripts.prompts.duplicates --prompts {input.prompts} --source {wildcards.source}"
         " --output {output.duplicates} &> {log}"
 
 
@@ -78,7 +78,7 @@ rule prompts_seal:
     conda:
         "../../envs/base.yaml"
     shell:
-        "{PYTHON[base]} -m scripts.prompts.seal --prompts {input.prompts} --built-rejected {input.rejected}"
+        "$PYTHON_BASE -m scripts.prompts.seal --prompts {input.prompts} --built-rejected {input.rejected}"
         " --built-counts {input.counts} --duplicates {input.duplicates} --output {output.prompts}"
         " --rejected {output.rejected} --counts {output.counts} &> {log}"
 
@@ -103,6 +103,6 @@ rule prompts_manifest:
         seed=config["seed"],
         fraction=config["fraction"],
     shell:
-        "{PYTHON[base]} -m scripts.prompts.manifest --prompts {input.prompts} --counts {input.counts}"
+        "$PYTHON_BASE -m scripts.prompts.manifest --prompts {input.prompts} --counts {input.counts}"
         " --templates {input.templates} --clustered {params.clustered} --seed {params.seed}"
         " --fraction {params.fraction} --output {output.manifest} &> {log}"

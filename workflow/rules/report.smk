@@ -28,7 +28,7 @@ rule report_topics:
     params:
         run=RUN_FLAGS,
     shell:
-        "{PYTHON[report]} -m scripts.report.topics {params.run} --page {output.page} --numbers {output.numbers}"
+        "$PYTHON_REPORT -m scripts.report.topics {params.run} --page {output.page} --numbers {output.numbers}"
         " --sample {input.sample} --topics {input.topics} --figure {output.figure} &> {log}"
 
 
@@ -56,7 +56,7 @@ rule report_prompts:
     params:
         run=RUN_FLAGS,
     shell:
-        "{PYTHON[report]} -m scripts.report.prompts {params.run} --page {output.page} --numbers {output.numbers}"
+        "$PYTHON_REPORT -m scripts.report.prompts {params.run} --page {output.page} --numbers {output.numbers}"
         " --manifest {input.manifest} --prompts {input.prompts} --matrix {output.matrix} --lengths {output.lengths} &> {log}"
 
 
@@ -84,7 +84,7 @@ rule report_generations:
     params:
         run=RUN_FLAGS,
     shell:
-        "{PYTHON[report]} -m scripts.report.generations {params.run} --page {output.page} --numbers {output.numbers}"
+        "$PYTHON_REPORT -m scripts.report.generations {params.run} --page {output.page} --numbers {output.numbers}"
         " --generations {input.generations} --dataset {input.dataset} --figure {output.figure} &> {log}"
 
 
@@ -112,7 +112,7 @@ rule report_duplicates:
     params:
         run=RUN_FLAGS,
     shell:
-        "{PYTHON[report]} -m scripts.report.duplicates {params.run} --page {output.page} --numbers {output.numbers}"
+        "$PYTHON_REPORT -m scripts.report.duplicates {params.run} --page {output.page} --numbers {output.numbers}"
         " --removed {input.removed} --summary {input.summary} --generations {input.generations}"
         " --figure {output.figure} &> {log}"
 
@@ -139,7 +139,7 @@ rule report_contamination:
         run=RUN_FLAGS,
         options=flags("decontaminate", "ratio", "ngram"),
     shell:
-        "{PYTHON[report]} -m scripts.report.contamination {params.run} --page {output.page} --numbers {output.numbers}"
+        "$PYTHON_REPORT -m scripts.report.contamination {params.run} --page {output.page} --numbers {output.numbers}"
         " --table {input.table} --parts {input.parts} {params.options} --figure {output.figure} &> {log}"
 
 

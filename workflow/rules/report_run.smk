@@ -27,7 +27,7 @@ rule report_training:
         run=RUN_FLAGS,
         experiment=EXPERIMENT,
     shell:
-        "{PYTHON[report]} -m scripts.report.training {params.run} --page {output.page} --numbers {output.numbers}"
+        "$PYTHON_REPORT -m scripts.report.training {params.run} --page {output.page} --numbers {output.numbers}"
         " --log {input.history} --config {input.config} --experiment {params.experiment} --figure {output.figure} &> {log}"
 
 
@@ -52,7 +52,7 @@ rule report_evaluation:
         run=RUN_FLAGS,
         experiment=EXPERIMENT,
     shell:
-        "{PYTHON[report]} -m scripts.report.evaluation {params.run} --page {output.page} --numbers {output.numbers}"
+        "$PYTHON_REPORT -m scripts.report.evaluation {params.run} --page {output.page} --numbers {output.numbers}"
         " --scores {input.scores} --experiment {params.experiment} --figure {output.figure} &> {log}"
 
 
@@ -78,7 +78,7 @@ rule report_provenance:
         run=RUN_FLAGS,
         config=flag("config", config),
     shell:
-        "{PYTHON[report]} -m scripts.report.provenance {params.run} --page {output.page} --numbers {output.numbers}"
+        "$PYTHON_REPORT -m scripts.report.provenance {params.run} --page {output.page} --numbers {output.numbers}"
         " {params.config} --paper {input.paper} --generations {input.generations} --locks {input.locks} &> {log}"
 
 
@@ -105,7 +105,7 @@ rule report_timing:
         benchmarks=f"results/{config['run']}/benchmarks",
         gpus=config["llm"]["gpus"],
     shell:
-        "{PYTHON[report]} -m scripts.report.timing {params.run} --page {output.page} --numbers {output.numbers}"
+        "$PYTHON_REPORT -m scripts.report.timing {params.run} --page {output.page} --numbers {output.numbers}"
         " --benchmarks {params.benchmarks} --generations {input.generations} --gpus {params.gpus}"
         " --figure {output.figure} &> {log}"
 
@@ -134,6 +134,6 @@ rule report_overview:
     params:
         run=RUN_FLAGS,
     shell:
-        "{PYTHON[report]} -m scripts.report.overview {params.run} --page {output.page} --numbers {output.numbers}"
+        "$PYTHON_REPORT -m scripts.report.overview {params.run} --page {output.page} --numbers {output.numbers}"
         " --counts {input.counts} {input.deduplicated} --pages {input.pages} --headlines {output.headlines}"
         " --figure {output.figure} &> {log}"

@@ -27,7 +27,7 @@ rule seeds_download:
         maximum=max_documents,
         folder=subpath(output.manifest, parent=True),
     shell:
-        "{PYTHON[base]} -m scripts.seeds.download --sources {input.registry} --source {wildcards.source}"
+        "$PYTHON_BASE -m scripts.seeds.download --sources {input.registry} --source {wildcards.source}"
         " --max-documents {params.maximum} --output {params.folder} &> {log}"
 
 
@@ -55,7 +55,7 @@ rule seeds_load:
         rows=row_range,
         options=flags("seeds", "where", "downloads"),
     shell:
-        "{PYTHON[base]} -m scripts.seeds.load --sources {input.registry} --source {wildcards.source} {params.options}"
+        "$PYTHON_BASE -m scripts.seeds.load --sources {input.registry} --source {wildcards.source} {params.options}"
         " {params.rows} --part {wildcards.part}"
         " --output {output.seeds} --rejected {output.rejected} --counts {output.counts} &> {log}"
 
@@ -77,5 +77,5 @@ rule seeds_duplicates:
     resources:
         mem_mb=4000,
     shell:
-        "{PYTHON[base]} -m scripts.seeds.duplicates --seeds {input.seeds}"
+        "$PYTHON_BASE -m scripts.seeds.duplicates --seeds {input.seeds}"
         " --output {output.duplicates} --counts {output.counts} &> {log}"

@@ -25,5 +25,5 @@ rule tokenize_split:
         tokenizer=flags("tokenize", "tokenizer"),
         seed=config["seed"],
     shell:
-        "{PYTHON[datatrove]} -m scripts.tokenize.split --dataset {input.dataset} --output {output.tokens}"
+        "$PYTHON_DATATROVE -m scripts.tokenize.split --dataset {input.dataset} --output {output.tokens}"
         " {params.tokenizer} --seed {params.seed} &> {log}"

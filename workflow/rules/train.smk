@@ -26,7 +26,7 @@ rule train_config:
         tokenizer=flags("tokenize", "tokenizer"),
         seed=config["seed"],
     shell:
-        "{PYTHON[train]} -m scripts.train.config --experiment {input.experiment} --tokens {input.tokens}"
+        "$PYTHON_TRAIN -m scripts.train.config --experiment {input.experiment} --tokens {input.tokens}"
         " {params.data} {params.tokenizer} --seed {params.seed} --output {output.config} &> {log}"
 
 
@@ -56,5 +56,5 @@ rule train_model:
         folder=subpath(output.model, parent=True),
         options=flags("train", "trainer", "device", "nodes", "gpus", "threads"),
     shell:
-        "{PYTHON[train]} -m scripts.train.model --config {input.config} --model {output.model} --log {output.log}"
+        "$PYTHON_TRAIN -m scripts.train.model --config {input.config} --model {output.model} --log {output.log}"
         " --work {params.folder}/checkpoints {params.options} &> {log}"
