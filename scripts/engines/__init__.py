@@ -96,8 +96,9 @@ def create(settings: EngineSettings, sampling: Sampling) -> Engine:
         return importlib.import_module(f"scripts.engines.{settings.engine}").load(settings, sampling)
     except ModuleNotFoundError as error:
         raise InputError(
-            f"the {settings.engine} engine needs {error.name}, which {sys.executable} does not have. Name a Python that "
-            f"has it in the configuration (interpreters: {{{settings.engine}: /path/to/python}}) or run with --sdm conda"
+            f"the {settings.engine} engine needs {error.name}, which {sys.executable} does not have. Name a Python "
+            f"that has it in the configuration (interpreters: {{{settings.engine}: /path/to/python}}) or run with "
+            "--sdm conda"
         ) from error
 
 

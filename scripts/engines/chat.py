@@ -19,7 +19,7 @@ def load_tokenizer(model: str, revision: str) -> Any:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise InputError(
             f"cannot load the tokenizer of llm.model {model}, revision {revision}: {error} (a folder, or a Hub id that "
             "is in the cache or can be reached)"
@@ -45,9 +45,8 @@ def end_tokens(tokenizer: Any, config: Any, stop: Sequence[str]) -> set[int]:
     """
     own = getattr(config, "eos_token_id", None)
     ids = set(own if isinstance(own, list | tuple) else [own]) | {tokenizer.eos_token_id}
-    special = set(tokenizer.all_special_ids)
-    ids.update(token for token in map(tokenizer.convert_tokens_to_ids, stop) if token in special)
-    return ids - {None}
+    special = {token.content: number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return (ids | {special.get(text) for text in stop}) - {None}
 
 
 def room(n_prompt: int, max_model_len: int, max_new_tokens: int) -> int:

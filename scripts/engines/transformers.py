@@ -61,14 +61,14 @@ def load(settings: EngineSettings, sampling: Sampling) -> "TransformersEngine":
 
 @dataclasses.dataclass
 class _Sequence:
-    """A request at work: its prompt's length, its answer so far and its lane."""
+    """A request at work: its prompt's length, its answer so far and its lane (None once it is finished)."""
 
     request: Request
     n_prompt: int
     limit: int
     seen: np.ndarray
     matcher: Matcher | None
-    lane: int
+    lane: int | None
     answer: list[int] = dataclasses.field(default_factory=list)
 
     @property
@@ -89,7 +89,7 @@ class TransformersEngine:
         self._tile = settings.options.get("tile", TILE)
         self._vocabulary = config.vocab_size
         self._ends = chat.end_tokens(tokenizer, model.generation_config, sampling.stop)
-        self._stops = [text for text in sampling.stop if tokenizer.convert_tokens_to_ids(text) not in self._ends]
+        self._stops = sampling.stop
         self._tail = 4 + max((len(text.encode()) for text in self._stops), default=0)
         self._grammars = Grammars(tokenizer, self._vocabulary, self._ends)
         self._lanes = lanes.Lanes(config, settings.max_in_flight, settings.max_model_len, model.dtype, model.device)
@@ -116,7 +116,7 @@ class TransformersEngine:
             rows = [(sequence.answer[-1], sequence.lane, sequence.stored) for sequence in tile]
             for sequence, logits in zip(tile, self._decode(rows), strict=False):
                 self._advance(sequence, logits)
-        self._active = [sequence for sequence in self._active if sequence.lane >= 0]
+        self._active = [sequence for sequence in self._active if sequence.lane is not None]
         finished, self._finished = self._finished, []
         return finished
 
@@ -151,8 +151,9 @@ class TransformersEngine:
         seen = np.zeros(self._vocabulary, dtype=bool)
         seen[tokens] = True
         sequence = _Sequence(request, len(tokens), limit, seen, matcher, lane)
-        self._active.append(sequence)
         self._advance(sequence, self._forward([tokens], [list(range(len(tokens)))], [(lane, 0)])[0])
+        if sequence.lane is not None:
+            self._active.append(sequence)
 
     def _decode(self, rows: list[tuple[int, int, int]]) -> np.ndarray:
         """Logits of one tile from (newest token, lane, tokens stored) of each row; padding rows follow."""
@@ -209,9 +210,9 @@ class TransformersEngine:
     def _end(self, sequence: _Sequence, completion: Completion) -> None:
         self._finished.append(completion)
         self._free.append(sequence.lane)
-        sequence.lane = -1
+        sequence.lane = None
 
 
-def _cut(text: str, stops: list[str]) -> int | None:
+def _cut(text: str, stops: Iterable[str]) -> int | None:
     """Where the first stop string begins, if there is one."""
     return min((place for place in map(text.find, stops) if place >= 0), default=None)

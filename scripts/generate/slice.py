@@ -223,7 +223,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             with drain.listening():
                 job.generate(engine, limits, drain, progress)
             progress.report()
-        if drain.signal is not None:
+        if drain.signal is not None and job.pending(args.max_attempts):
             sys.exit(
                 f"error: {name} was ended by {drain.signal.name}; {len(job.done)} of {len(prompts)} texts are in the "
                 "ledger, and the next run generates the others"

@@ -1,4 +1,5 @@
 import argparse
+import importlib.util
 
 import pytest
 
@@ -60,6 +61,7 @@ def test_an_engine_that_does_not_exist_is_refused():
         parser.parse_args(["--engine", "magic", "--model", "m"])
 
 
+@pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed here")
 def test_a_missing_library_is_named_with_what_to_do():
     with pytest.raises(InputError, match=r"the vllm engine needs vllm, which .*interpreters: {vllm: "):
         engines.create(EngineSettings("vllm", "m"), Sampling(0.6, 0.95, 50, 1.2, 100))

@@ -97,6 +97,25 @@ def test_a_text_is_cut_where_the_context_ends(random_lm):
     assert answer.finish_reason == "length"
 
 
+def test_texts_that_end_with_their_first_token_come_back_once_and_disturb_no_other(random_lm):
+    one = answers(random_lm, sampling=replace(SAMPLING, max_new_tokens=1), max_in_flight=3)
+    assert {answer.n_tokens for answer in one.values()} == {1}
+    assert one.keys() == {request.request_id for request in REQUESTS}
+    wanted = settings(random_lm, max_in_flight=3)
+    engine = engines.create(wanted, replace(SAMPLING, max_new_tokens=1))
+    completions = [answer.request_id for answer in engines.complete(engine, REQUESTS, 3)]
+    assert sorted(completions) == sorted(one)
+
+
+def test_a_stop_string_that_is_no_token_does_not_make_another_token_an_end(random_lm):
+    from scripts.engines import chat
+
+    tokenizer = chat.load_tokenizer(str(random_lm), "main")
+    tokenizer.unk_token = "<|user|>"
+    assert chat.end_tokens(tokenizer, None, ("<|nothing|>", "bread")) == {0}
+    assert chat.end_tokens(tokenizer, None, ("<|assistant|>",)) == {0, 2}
+
+
 def test_a_prompt_that_does_not_fit_is_an_error_and_the_others_go_on(random_lm):
     too_long = Request("long", "word " * 500, 1)
     completions = answers(random_lm, [too_long, *REQUESTS])
@@ -131,7 +150,7 @@ def test_settings_that_do_not_fit_are_refused(random_lm, changes, message):
 
 
 def test_a_model_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(InputError, match="cannot load the tokenizer of llm.model nobody/nothing, revision main"):
+    with pytest.raises(InputError, match=r"cannot load the tokenizer of llm\.model nobody/nothing, revision main"):
         engines.create(settings("nobody/nothing"), SAMPLING)
     with pytest.raises(InputError, match="cannot load the tokenizer"):
         engines.create(settings(tmp_path), SAMPLING)
