@@ -45,8 +45,13 @@ def end_tokens(tokenizer: Any, config: Any, stop: Sequence[str]) -> set[int]:
     """
     own = getattr(config, "eos_token_id", None)
     ids = set(own if isinstance(own, list | tuple) else [own]) | {tokenizer.eos_token_id}
-    special = {token.content: number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    special = special_tokens(tokenizer)
     return (ids | {special.get(text) for text in stop}) - {None}
+
+
+def special_tokens(tokenizer: Any) -> dict[str, int]:
+    """Text → id of the tokens that never show in decoded text."""
+    return {token.content: number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
 
 
 def room(n_prompt: int, max_model_len: int, max_new_tokens: int) -> int:

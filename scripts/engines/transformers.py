@@ -89,7 +89,7 @@ class TransformersEngine:
         self._tile = settings.options.get("tile", TILE)
         self._vocabulary = config.vocab_size
         self._ends = chat.end_tokens(tokenizer, model.generation_config, sampling.stop)
-        self._stops = sampling.stop
+        self._stops = [text for text in sampling.stop if text not in chat.special_tokens(tokenizer)]
         self._tail = 4 + max((len(text.encode()) for text in self._stops), default=0)
         self._grammars = Grammars(tokenizer, self._vocabulary, self._ends)
         self._lanes = lanes.Lanes(config, settings.max_in_flight, settings.max_model_len, model.dtype, model.device)

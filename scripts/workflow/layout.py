@@ -5,13 +5,12 @@ generation job: the k-th of K equal runs of a part's prompts. Both follow from t
 needs no checkpoint; a part may turn out empty.
 """
 
-import csv
 import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from scripts.common.errors import InputError
+from scripts.seeds.sources import Entry, read_entry, read_rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +23,7 @@ class Source:
         parts: number of parts.
         slices: generation jobs of one part.
         split: the split of the dataset that its texts go to.
+        entry: where and how it is read.
     """
 
     name: str
@@ -31,27 +31,22 @@ class Source:
     parts: int
     slices: int
     split: str
+    entry: Entry
 
 
 def read_sources(table: Path, config: Mapping) -> dict[str, Source]:
     """The sources that the configuration asks for, in its order.
 
     Raises:
-        InputError: a source that the table does not have at the place (`seeds.where`) asked for.
+        InputError: a source that the table does not have at the place (`seeds.where`) asked for, or a broken row.
     """
     where = config["seeds"]["where"]
-    with table.open(encoding="utf-8", newline="") as handle:
-        rows = {row["source"]: row for row in csv.DictReader(handle, delimiter="\t") if row["where"] == where}
-    sources = {}
-    for name, maximum in config["seeds"]["sources"].items():
-        if name not in rows:
-            raise InputError(
-                f"unknown source `{name}` in seeds.sources: {table} has no row with source={name} and where={where}. "
-                f"It has {', '.join(rows) or 'none'}."
-            )
-        if maximum:
-            sources[name] = _source(rows[name], maximum, config)
-    return sources
+    rows = {row["source"]: row for _, row in read_rows(table) if row["where"] == where}
+    return {
+        name: _source(read_entry(table, name, where), rows[name], maximum, config)
+        for name, maximum in config["seeds"]["sources"].items()
+        if maximum
+    }
 
 
 def splits(sources: Mapping[str, Source]) -> dict[str, list[str]]:
@@ -67,7 +62,7 @@ def number(index: int) -> str:
     return f"{index:03d}"
 
 
-def _source(row: Mapping[str, str], maximum: int, config: Mapping) -> Source:
+def _source(entry: Entry, row: Mapping[str, str], maximum: int, config: Mapping) -> Source:
     per_part = config["seeds"]["documents_per_part"]
     templates = config["prompts"]["templates_per_seed"].get(row["source"], 4)
     prompts = min(maximum, per_part) * float(row["seeds_per_row"]) * templates * config["fraction"]
@@ -77,4 +72,5 @@ def _source(row: Mapping[str, str], maximum: int, config: Mapping) -> Source:
         parts=math.ceil(maximum / per_part),
         slices=max(1, math.ceil(prompts / config["generate"]["prompts_per_slice"])),
         split=row["dataset_split"],
+        entry=entry,
     )

@@ -110,5 +110,5 @@ def test_splits_group_their_sources():
 
 def test_a_source_can_be_left_out_and_an_unknown_one_is_refused():
     assert "web" not in sources(seeds={"sources": {"web": 0}})
-    with pytest.raises(InputError, match=r"unknown source `wikipedai` in seeds\.sources"):
+    with pytest.raises(InputError, match=r"unknown source `wikipedai`: .*sources\.tsv"):
         sources(seeds={"sources": {"wikipedai": 10}})

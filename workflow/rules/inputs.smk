@@ -3,25 +3,20 @@
 import dataclasses
 import json
 
-from scripts.seeds.sources import local_files, read_entry
+from scripts.seeds.sources import local_files
 
 REGISTRY = "resources/sources.tsv"
-
-try:
-    ENTRIES = {source: read_entry(REGISTRY, source, config["seeds"]["where"]) for source in SOURCES}
-except InputError as error:
-    stop(error)
 
 
 def definition(wildcards):
     """The registry's row as a parameter, so that a change of one source reruns that source alone."""
-    fields = dataclasses.asdict(ENTRIES[wildcards.source])
+    fields = dataclasses.asdict(SOURCES[wildcards.source].entry)
     return json.dumps({key: value for key, value in fields.items() if key != "note"})
 
 
 def raw_files(wildcards):
     """Files of JSON Lines, or the manifest of the download; one that has grown leaves finished parts alone."""
-    entry = ENTRIES[wildcards.source]
+    entry = SOURCES[wildcards.source].entry
     if entry.is_local:
         return local_files(entry)
     return ancient(f"{config['seeds']['downloads']}/{entry.source}/manifest.json")
