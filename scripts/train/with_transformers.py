@@ -20,6 +20,16 @@ from scripts.train.experiment import dataset, tokens_per_step
 
 log = get_logger("train_model")
 
+NANOTRON_ONLY = (
+    "is_llama_config",
+    "initializer_range",
+    "rope_interleaved",
+    "pretraining_tp",
+    "z_loss_enabled",
+    "z_loss_coefficient",
+)
+"""Keys of nanotron's model_config that transformers does not know, or that are given in another way here."""
+
 
 def build_model(experiment: Mapping[str, Any]) -> Any:
     """A Llama with random weights (`std`), or that of a Hugging Face folder (`path`).
@@ -32,7 +42,7 @@ def build_model(experiment: Mapping[str, Any]) -> Any:
     if "path" in start:
         return LlamaForCausalLM.from_pretrained(start["path"], dtype="float32")
     shape = dict(experiment["model"]["model_config"])
-    for name in ("is_llama_config", "initializer_range", "rope_interleaved", "pretraining_tp"):
+    for name in NANOTRON_ONLY:
         shape.pop(name, None)
     rope = {"rope_type": "default", "rope_theta": shape.pop("rope_theta", 10000.0)}
     config = LlamaConfig(**shape, initializer_range=start["std"], rope_parameters=rope, dtype="float32")
@@ -102,7 +112,9 @@ def train(experiment: Mapping[str, Any], model_folder: Path, log_path: Path, wor
         samples=samples,
         seed=experiment["data_stages"][0]["data"]["seed"],
     )
-    trainer = transformers.Trainer(
+    shape = experiment["model"]["model_config"]
+    z_loss = shape.get("z_loss_coefficient", 1e-4) if shape.get("z_loss_enabled") else 0.0
+    trainer = trainer_class(z_loss)(
         build_model(experiment), settings, train_dataset=mixture, callbacks=[progress(tokens_per_step(experiment))]
     )
     trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
@@ -112,6 +124,31 @@ def train(experiment: Mapping[str, Any], model_folder: Path, log_path: Path, wor
         model_folder
     )
     write_text(log_path, log_lines(trainer.state.log_history, tokens_per_step(experiment)))
+
+
+def trainer_class(z_loss: float) -> type:
+    """A Trainer with nanotron's loss: cross-entropy plus `z_loss` times the squared log of the partition function.
+
+    The second part keeps the logits near log-probabilities (PaLM, Chowdhery et al. 2022).
+    """
+    import torch
+    from transformers import Trainer
+
+    class LanguageModelTrainer(Trainer):
+        """Takes samples of `scripts.train.data.Mixture`."""
+
+        def compute_loss(
+            self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            outputs = model(input_ids=inputs["input_ids"])
+            logits, targets = outputs.logits.float().flatten(0, 1), inputs["shift_labels"].flatten()
+            loss = torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
+            if z_loss:
+                loss = loss + z_loss * logits.logsumexp(-1).square().sum()
+            loss = loss / num_items_in_batch
+            return (loss, outputs) if return_outputs else loss
+
+    return LanguageModelTrainer
 
 
 def progress(step_tokens: int) -> Any:

@@ -27,6 +27,7 @@ def resolve(base: Mapping, user: Mapping, scales: Path, schema: Mapping) -> dict
     Raises:
         InputError: an unknown scale, an unknown key or a wrong value; the message lists all findings.
     """
+    user = typed(user, base)
     scale = user.get("scale", base.get("scale"))
     known = sorted(path.stem for path in scales.glob("*.yaml"))
     if scale not in known:
@@ -38,6 +39,22 @@ def resolve(base: Mapping, user: Mapping, scales: Path, schema: Mapping) -> dict
         raise InputError("the configuration is not valid:\n" + "\n".join(f"  - {finding}" for finding in findings))
     config["run"] = config["run"] or config["scale"]
     return config
+
+
+def typed(user: Mapping, base: Mapping) -> dict:
+    """The user's settings with nested values of the command line, which arrive as text, read as YAML.
+
+    A value whose default is text stays text.
+    """
+    result = {}
+    for key, value in user.items():
+        default = base.get(key)
+        if isinstance(value, Mapping):
+            value = typed(value, default if isinstance(default, Mapping) else {})
+        elif isinstance(value, str) and not isinstance(default, str):
+            value = yaml.safe_load(value)
+        result[key] = value
+    return result
 
 
 def missing_files(config: Mapping, root: Path) -> list[str]:

@@ -38,6 +38,13 @@ def test_the_user_wins_over_the_scale():
     assert config["run"] == "mine"
 
 
+def test_nested_values_of_the_command_line_are_read_by_their_type():
+    config = resolved(
+        seeds={"sources": {"web": "0"}}, llm={"revision": "1234", "gpus": "2"}, interpreters={"vllm": "/"}
+    )
+    assert (config["seeds"]["sources"]["web"], config["llm"]["gpus"], config["llm"]["revision"]) == (0, 2, "1234")
+
+
 def test_full_keeps_the_published_values():
     config = resolved(scale="full")
     published = {"temperature": 0.6, "top_p": 0.95, "top_k": 50, "repetition_penalty": 1.2}
