@@ -50,6 +50,11 @@ rule train_model:
     resources:
         gpu=gpus("train"),
         nodes=config["train"]["nodes"],
+        # On several nodes the program itself starts one launcher a node with srun, so the job must not run inside a
+        # step of one task (mpi), and tasks counts nodes and not GPUs.
+        mpi="srun" if config["train"]["nodes"] > 1 else "",
+        tasks=config["train"]["nodes"],
+        tasks_per_gpu=0,
         mem_mb=32000,
         runtime=config["train"]["runtime"],
     params:
