@@ -79,28 +79,29 @@ def write_tokens(texts: corpus.Corpus, tokenizer: Path, seed: int, work: Path) -
     return folders
 
 
-def build(registry: Path, sample: Path, templates: Sequence[Template], output: Path, work: Path) -> None:
+def build(registry: Path, sample: Path, templates: Sequence[Template], output: Path, work: Path, threads: int) -> None:
     """Builds the model into `output`, by the recipes that lie there.
 
     `work` keeps what lies between, so that a build that was killed resumes its training.
     """
     recipes = {name: read_experiment(output / f"{name}.yaml") for name in RECIPES}
     shape, seed = recipes[RECIPES[0]]["model"]["model_config"], recipes[RECIPES[0]]["general"]["seed"]
-    place = str(work / "tokenizer")
+    name_of_tokenizer = str(work / "tokenizer")
     texts = tokenizer_texts(registry, sample, templates)
     train_tokenizer(texts, shape["vocab_size"], shape["max_position_embeddings"], work / "tokenizer")
-    tokenizer = load_tokenizer(place)
+    tokenizer = load_tokenizer(name_of_tokenizer)
     material = corpus.build(registry, sample, templates, lambda text: len(tokenizer.backend.encode(text)), seed)
     folders = write_tokens(material, work / "tokenizer", seed, work)
-    tokens = read_tokens(folders, place)
+    tokens = read_tokens(folders, name_of_tokenizer)
     trained = None
     for name, recipe in recipes.items():
         weights = mix(wanted_mixture(recipe), tokens, "fail")
-        recipes[name] = render(recipe, name, folders, weights, place, special_tokens(tokenizer), seed)
+        recipes[name] = render(recipe, name, folders, weights, name_of_tokenizer, special_tokens(tokenizer), seed)
         if trained:
             recipes[name]["model"]["init_method"]["path"] = str(trained)
-        trained = work / name / "model"
-        train_model(recipes[name], trained, work / name / "log.jsonl", work / name / "checkpoints", device="cpu")
+        place = work / name
+        trained = place / "model"
+        train_model(recipes[name], trained, place / "log.jsonl", place / "checkpoints", device="cpu", threads=threads)
     parameters = export(trained, output)
     write_text(output / "README.md", card(recipes, work, parameters))
 
@@ -118,10 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     templates = load(sorted(args.templates.rglob("*.yaml")))
     if not templates:
         raise InputError(f"{args.templates} holds no template: run from the project's folder.")
-    import torch
-
-    torch.set_num_threads(args.threads)
-    build(args.sources, args.sample, templates, args.output, args.work)
+    build(args.sources, args.sample, templates, args.output, args.work, args.threads)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ def train_model(
     device: str = "cuda",
     nodes: int = 1,
     gpus: int = 1,
+    threads: int = 1,
 ) -> None:
     """Trains, or resumes, and writes the model and its log.
 
@@ -60,6 +61,7 @@ def train_model(
         device: cpu or cuda; nanotron knows cuda only.
         nodes: machines, for nanotron.
         gpus: GPUs of each, for nanotron.
+        threads: CPU threads of the process, or for each GPU; fixed, because their number changes the last digits.
     """
     own = work / input_id(experiment, full=trainer == "transformers")
     finished = own / "model"
@@ -67,8 +69,11 @@ def train_model(
     own.mkdir(parents=True, exist_ok=True)
     log.info("checkpoints in %s", own)
     if trainer == "nanotron":
-        with_nanotron.train(experiment, finished, log_path, own, nodes, gpus)
+        with_nanotron.train(experiment, finished, log_path, own, nodes, gpus, threads)
     else:
+        import torch
+
+        torch.set_num_threads(threads)
         with_transformers.train(experiment, finished, log_path, own, device)
     for path in finished.iterdir():
         with atomic_path(model / path.name) as temporary:
@@ -88,12 +93,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
     parser.add_argument("--nodes", type=int, default=1)
     parser.add_argument("--gpus", type=int, default=1, help="on each node")
-    parser.add_argument("--threads", type=int, default=1, help="fixed, because it changes the last digits")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads; for nanotron those of each GPU")
     args = parser.parse_args(argv)
-    if args.trainer == "transformers":
-        import torch
-
-        torch.set_num_threads(args.threads)
     train_model(
         read_experiment(args.config),
         args.model,
@@ -103,6 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.device,
         args.nodes,
         args.gpus,
+        args.threads,
     )
 
 

@@ -84,7 +84,7 @@ def prepare(experiment: Mapping[str, Any], work: Path) -> Path:
     return work / "nanotron.yaml"
 
 
-def train_command(root: Path, config: Path, nodes: int, gpus: int) -> list[str]:
+def train_command(root: Path, config: Path, nodes: int, gpus: int, threads: int) -> list[str]:
     """The command that trains; over several nodes one launcher a node, started by srun inside the job."""
     launcher = [sys.executable, "-m", "torch.distributed.run", f"--nnodes={nodes}", f"--nproc-per-node={gpus}"]
     if nodes == 1:
@@ -92,6 +92,7 @@ def train_command(root: Path, config: Path, nodes: int, gpus: int) -> list[str]:
     else:
         endpoint = f"--rdzv-endpoint={socket.gethostname()}:{PORT}"
         each = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1"]
+        each += [f"--gpus-per-node={gpus}", f"--cpus-per-gpu={threads}"]
         launcher = [*each, *launcher, "--rdzv-backend=c10d", "--rdzv-id=train", endpoint]
     return [*launcher, str(root / "run_train.py"), "--config-file", str(config)]
 
@@ -114,7 +115,15 @@ def read_log(lines: Iterable[str], step_tokens: int) -> str:
     return "".join(json.dumps(rows[step]) + "\n" for step in sorted(rows))
 
 
-def train(experiment: Mapping[str, Any], model_folder: Path, log_path: Path, work: Path, nodes: int, gpus: int) -> None:
+def train(
+    experiment: Mapping[str, Any],
+    model_folder: Path,
+    log_path: Path,
+    work: Path,
+    nodes: int,
+    gpus: int,
+    threads: int,
+) -> None:
     """Trains, or resumes, converts the last checkpoint, and writes the log.
 
     Args:
@@ -124,6 +133,7 @@ def train(experiment: Mapping[str, Any], model_folder: Path, log_path: Path, wor
         work: folder of the checkpoints and of nanotron's own log.
         nodes: machines.
         gpus: GPUs of each.
+        threads: CPU threads for each GPU.
     """
     check_devices(experiment, nodes, gpus)
     root = find_root()
@@ -133,7 +143,7 @@ def train(experiment: Mapping[str, Any], model_folder: Path, log_path: Path, wor
         "PYTHONPATH": os.pathsep.join([str(root), str(root / "src"), os.environ.get("PYTHONPATH", "")]),
     }
     config = prepare(experiment, work)
-    run_logged(train_command(root, config, nodes, gpus), environment, work / "nanotron.log")
+    run_logged(train_command(root, config, nodes, gpus, threads), environment, work / "nanotron.log")
     last = (work / "checkpoints" / "latest.txt").read_text().strip()
     tokenizer = experiment["tokenizer"]["tokenizer_name_or_path"]
     command = convert_command(work / "checkpoints" / last, model_folder, tokenizer)

@@ -59,6 +59,8 @@ def test_a_name_cannot_start_a_spreadsheet_formula():
         (answer(topic="I'm sorry, I cannot tell"), "refusal or says nothing"),
         (answer(topic="As an AI language model"), "refusal or says nothing"),
         (answer(topic="Unknown"), "refusal or says nothing"),
+        (answer("The $n$ of a garden"), "the character $"),
+        (answer("Birds of the garden and of the woods, their songs and theirXX"[:60]), "cut at 60 characters"),
         (answer(score=0), "not between 1 and 10"),
         (answer(score=11), "not between 1 and 10"),
         (answer(score=6.5), "no whole number"),

@@ -68,13 +68,14 @@ def test_a_run_with_checkpoints_is_resumed(tmp_path):
 
 
 def test_several_nodes_get_one_launcher_each_that_meet_at_one_address(clone):
-    single = train_command(clone, Path("c.yaml"), nodes=1, gpus=8)
+    single = train_command(clone, Path("c.yaml"), nodes=1, gpus=8, threads=4)
     assert single[1:] == [
         *("-m", "torch.distributed.run", "--nnodes=1", "--nproc-per-node=8", "--standalone"),
         *(str(clone / "run_train.py"), "--config-file", "c.yaml"),
     ]
-    several = train_command(clone, Path("c.yaml"), nodes=20, gpus=8)
+    several = train_command(clone, Path("c.yaml"), nodes=20, gpus=8, threads=4)
     assert several[:4] == ["srun", "--nodes=20", "--ntasks=20", "--ntasks-per-node=1"]
+    assert several[4:6] == ["--gpus-per-node=8", "--cpus-per-gpu=4"]
     assert any(word.startswith("--rdzv-endpoint=") for word in several)
 
 
