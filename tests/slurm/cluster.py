@@ -50,8 +50,8 @@ KillWait=2
 PropagateResourceLimits=NONE
 NodeName=cpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu_port} CPUs=8 RealMemory=64000
 NodeName=gpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={gpu_port} CPUs=8 RealMemory=64000 Gres=gpu:h200:2
-PartitionName=cpu Nodes=cpu1 Default=YES MaxTime=4:00:00 State=UP
-PartitionName=gpu Nodes=gpu1 MaxTime=4:00:00 State=UP
+PartitionName=cpu Nodes=cpu1 Default=YES MaxTime=2-00:00:00 State=UP
+PartitionName=gpu Nodes=gpu1 MaxTime=2-00:00:00 State=UP
 """
 
 GPUS = "AutoDetect=off\nNodeName=gpu1 Name=gpu Type=h200 File=/dev/null,/dev/zero\n"
