@@ -70,7 +70,7 @@ def test_fraction_plans_fewer_slices():
         ("scale=huge", "unknown scale 'huge': it must be one of full, small, tiny"),
         ("fracton=0.5", "unknown key `fracton`: did you mean `fraction`?"),
         ("fraction=lots", "`fraction`: 'lots' is not of type 'number'"),
-        ("seeds={sources: {wikipedia: 3}}", "`seeds.sources.wikipedia`"),
+        ("seeds={sources: {wikipedia: 3}}", "unknown source `wikipedia`: resources/sources.tsv has no row"),
         ("train={experiment: cosmo-9b}", "config/experiments/cosmo-9b.yaml"),
         ("interpreters={vllm: /no/python}", "/no/python"),
     ],

@@ -113,15 +113,14 @@ def test_the_card_names_the_model_and_says_what_the_texts_are_worth(tiny_run):
 
 def test_training_lowers_the_loss(tiny_run):
     log = [json.loads(line) for line in (tiny_run / "train" / "tiny" / "log.jsonl").read_text().splitlines()]
-    assert len(log) >= 20
+    assert log[-1]["step"] >= 20
     assert log[-1]["loss"] < log[0]["loss"] - 0.5
 
 
 def test_every_benchmark_has_a_score(tiny_run):
     scores = json.loads((tiny_run / "evaluate" / "tiny" / "scores.json").read_text())
-    listed = scores["benchmarks"]
-    assert set(listed) == BENCHMARKS
-    assert all(0 <= score["score"] <= 1 and score["n"] >= 8 for score in listed.values())
+    assert set(scores) == BENCHMARKS
+    assert all(0 <= score["score"]["acc"] <= 1 and score["n"] >= 8 for score in scores.values())
 
 
 def test_a_smaller_run_on_one_core_gives_a_subset_with_the_same_texts(tiny_run):
