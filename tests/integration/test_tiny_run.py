@@ -124,12 +124,12 @@ def test_every_benchmark_has_a_score(tiny_run):
 
 
 def test_a_smaller_run_on_one_core_gives_a_subset_with_the_same_texts(tiny_run):
-    settings = ("run=test-fraction", "fraction=0.2")
-    shutil.rmtree(tiny_run.parent / "test-fraction", ignore_errors=True)
-    snakemake("generations", "--cores", "1", "--config", *settings)
     smaller = tiny_run.parent / "test-fraction"
-    everything = {row["prompt_id"]: row for row in rows(tiny_run, "generations/*/part-*.parquet", tables.GENERATIONS)}
-    some = rows(smaller, "generations/*/part-*.parquet", tables.GENERATIONS)
+    shutil.rmtree(smaller, ignore_errors=True)
+    web = [f"results/{smaller.name}/generations/web/part-{part}.parquet" for part in ("000", "001")]
+    snakemake(*web, "--cores", "1", "--config", f"run={smaller.name}", "fraction=0.2")
+    everything = {row["prompt_id"]: row for row in rows(tiny_run, "generations/web/part-*.parquet", tables.GENERATIONS)}
+    some = rows(smaller, "generations/web/part-*.parquet", tables.GENERATIONS)
     assert 0.1 < len(some) / len(everything) < 0.3
     assert all(everything[row["prompt_id"]] == row for row in some)
 
