@@ -98,6 +98,7 @@ def train(experiment: Mapping[str, Any], model_folder: Path, log_path: Path, wor
         work: folder of the checkpoints; the newest whole one is resumed from.
         device: cpu or cuda.
     """
+    import torch
     import transformers
     from transformers.trainer_utils import get_last_checkpoint
 
@@ -118,7 +119,8 @@ def train(experiment: Mapping[str, Any], model_folder: Path, log_path: Path, wor
         build_model(experiment), settings, train_dataset=mixture, callbacks=[progress(tokens_per_step(experiment))]
     )
     trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)) if work.exists() else None)
+    with torch.enable_grad():  # lighteval, where it was imported before, turns gradients off for the whole process
+        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)) if work.exists() else None)
     trainer.model.save_pretrained(model_folder)
     transformers.AutoTokenizer.from_pretrained(experiment["tokenizer"]["tokenizer_name_or_path"]).save_pretrained(
         model_folder
