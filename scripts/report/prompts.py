@@ -15,6 +15,15 @@ from scripts.report.distribution import Distribution
 
 WIDTH = 1064
 
+GROUPS = {
+    "web": ("web", "fineweb"),
+    "mathematics": ("auto_math_text", "openwebmath"),
+    "stories": ("ultrachat", "openhermes"),
+}
+"""Group of sources → its sources; every other source counts as curated (courses, textbooks, encyclopedias, titles)."""
+
+CURATED = "curated"
+
 Cell = Mapping[str, Any]
 """Prompts of one source, format and audience, as the manifest lists them."""
 
@@ -36,6 +45,30 @@ def totals(cells: Iterable[Cell], key: str) -> dict[str, int]:
     for cell in cells:
         result[cell[key]] = result.get(cell[key], 0) + cell["prompts"]
     return dict(sorted(result.items(), key=lambda item: (-item[1], item[0])))
+
+
+def group_of(source: str) -> str:
+    """The group that a source counts to; that of a published split is told by its name.
+
+    >>> group_of("fineweb"), group_of("stanford"), group_of("cosmopedia_web_samples_v2")
+    ('web', 'curated', 'web')
+    """
+    name = source.removeprefix("cosmopedia_")
+    if name.startswith("web_samples"):
+        return "web"
+    return next((group for group, sources in GROUPS.items() if name in (group, *sources)), CURATED)
+
+
+def shares(cells: Iterable[Cell]) -> tuple[dict[str, float], dict[str, float]]:
+    """(group → its share of all prompts, curated source → its share of the curated ones), largest first."""
+    groups: dict[str, int] = {}
+    curated: dict[str, int] = {}
+    for source, prompts in totals(cells, "source").items():
+        group = group_of(source)
+        groups[group] = groups.get(group, 0) + prompts
+        if group == CURATED:
+            curated[source] = prompts
+    return _normalised(groups), _normalised(curated)
 
 
 def variety(cells: Iterable[Cell], key: str) -> dict[str, int]:
@@ -80,6 +113,23 @@ def draw_matrix(cells: Sequence[Cell]) -> str:
         return style.to_svg(figure, "Prompts by format and source, and by audience and source")
 
 
+def draw_sources(cells: Sequence[Cell]) -> str:
+    """The two pies of the Cosmopedia blog post: where all prompts come from, and where the curated ones do."""
+    pies = zip(("All prompts", "Curated sources"), shares(cells), (0, len(GROUPS) + 1), strict=True)
+    filled = [pie for pie in pies if pie[1]]
+    if not filled:
+        return style.message("No prompt was built.", WIDTH)
+    with style.figure(WIDTH, 340) as figure:
+        for axis, (title, parts, first) in zip(figure.subplots(1, len(filled), squeeze=False)[0], filled, strict=True):
+            colours = [style.CATEGORIES[(first + place) % len(style.CATEGORIES)] for place in range(len(parts))]
+            ring = {"width": 0.42, "edgecolor": "#ffffff", "linewidth": 2}
+            slices, _ = axis.pie(parts.values(), colors=colours, startangle=90, counterclock=False, wedgeprops=ring)
+            labels = [f"{name.replace('_', ' ')} {100 * share:.1f} %" for name, share in parts.items()]
+            axis.legend(slices, labels, loc="center left", bbox_to_anchor=(1.02, 0.5), labelcolor=style.INK)
+            axis.set_title(title, loc="center")
+        return style.to_svg(figure, "Sources of all prompts, and of the curated ones")
+
+
 def draw_lengths(lengths: Mapping[str, Distribution]) -> str:
     """For every source a line from the 5th to the 95th percentile of characters, with a dot at the median."""
     filled = [item for item in lengths.items() if item[1].total]
@@ -98,6 +148,12 @@ def draw_lengths(lengths: Mapping[str, Distribution]) -> str:
         axis.grid(axis="x")
         axis.spines["left"].set_visible(False)
         return style.to_svg(figure, "Prompt lengths by source")
+
+
+def _normalised(counts: Mapping[str, int]) -> dict[str, float]:
+    whole = sum(counts.values())
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return {name: n / whole for name, n in ordered if n}
 
 
 def _pairs(cells: Iterable[Cell], key: str) -> dict[tuple[str, str], int]:
@@ -122,16 +178,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = page.parser(__doc__.split("\n")[0])
     parser.add_argument("--manifest", type=Path, required=True, help="prompts/manifest.json")
     parser.add_argument("--prompts", type=Path, nargs="+", required=True, help="prompts/<source>/part-*.parquet")
+    parser.add_argument("--pies", type=Path, required=True, help="SVG file of the sources to write")
     parser.add_argument("--matrix", type=Path, required=True, help="SVG file of formats and audiences to write")
     parser.add_argument("--lengths", type=Path, required=True, help="SVG file of prompt lengths to write")
     args = parser.parse_args(argv)
     manifest = read_json(args.manifest)
     lengths = measure(args.prompts)
     cells = sorted(manifest["by_source_format_audience"], key=lambda cell: -cell["prompts"])
-    figures = {"matrix": draw_matrix(cells), "lengths": draw_lengths(lengths)}
+    figures = {"pies": draw_sources(cells), "matrix": draw_matrix(cells), "lengths": draw_lengths(lengths)}
+    write_text(args.pies, figures["pies"])
     write_text(args.matrix, figures["matrix"])
     write_text(args.lengths, figures["lengths"])
+    groups, curated = shares(cells)
     numbers = {
+        "groups": groups,
+        "curated": curated,
         "characters": {source: distribution.summary() for source, distribution in lengths.items()},
         "formats": variety(cells, "format"),
         "audiences": variety(cells, "audience"),

@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
 from scripts.common.tables import GENERATIONS, write_table
-from scripts.report import contamination, duplicates, evaluation, overview, provenance, scan, timing, training
+from scripts.report import (
+    contamination,
+    duplicates,
+    evaluation,
+    overview,
+    prompts,
+    provenance,
+    scan,
+    timing,
+    training,
+)
 from scripts.report.claims import Claims
 from scripts.report.distribution import Distribution
 
@@ -121,3 +131,15 @@ def test_a_lock_file_gives_pins_without_comments_options_and_hashes(tmp_path):
         "# pins\n--index-url x\ndatatrove[io]==0.10.1 ; python_version > '3'\nA_b==2 \\\n  --hash=sha256:0\n"
     )
     assert provenance.read_lock(path) == {"datatrove": "0.10.1", "a-b": "2"}
+
+
+def test_prompts_are_grouped_as_in_the_two_pies_of_the_paper():
+    cells = [
+        {"source": source, "format": "f", "audience": "a", "prompts": n}
+        for source, n in [("web", 6), ("stanford", 2), ("openstax", 1), ("ultrachat", 1), ("web", 0)]
+    ]
+    groups, curated = prompts.shares(cells)
+    assert groups == {"web": 0.6, "curated": 0.3, "stories": 0.1}
+    assert curated == pytest.approx({"stanford": 2 / 3, "openstax": 1 / 3})
+    assert prompts.shares([]) == ({}, {})
+    assert prompts.group_of("cosmopedia_auto_math_text") == "mathematics"

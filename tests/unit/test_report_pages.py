@@ -112,7 +112,8 @@ def build(folder, output, scale="tiny"):
     flags = {
         "topics": ["--sample", folder / "sample.parquet", "--topics", folder / "topics.parquet"],
         "prompts": ["--manifest", folder / "manifest.json", "--prompts", folder / "prompts/web/part-000.parquet",
-                    "--matrix", output / "matrix.svg", "--lengths", output / "lengths.svg"],
+                    "--pies", output / "pies.svg", "--matrix", output / "matrix.svg",
+                    "--lengths", output / "lengths.svg"],
         "generations": ["--generations", folder / "generations/web/part-000.parquet",
                         "--dataset", folder / "dataset/web"],
         "duplicates": ["--removed", folder / "removed.parquet", "--summary", folder / "summary.json",
@@ -158,7 +159,7 @@ def test_what_models_and_data_say_is_never_taken_for_markup(small):
 
 def test_figures_are_well_formed_and_carry_no_date(small):
     figures = sorted(small[1].glob("*.svg"))
-    assert len(figures) == 10
+    assert len(figures) == 11
     for path in figures:
         text = path.read_text(encoding="utf-8")
         assert ElementTree.fromstring(text).tag.endswith("svg")

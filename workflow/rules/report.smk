@@ -42,6 +42,7 @@ rule report_prompts:
         script="scripts/report/prompts.py",
     output:
         page=report_page("prompts", "2 Data", "Prompts", "formats, audiences, lengths, templates"),
+        pies=report_figure("prompt-sources", "prompts", "Sources of the prompts"),
         matrix=report_figure("prompts", "prompts", "Formats and audiences of the prompts"),
         lengths=report_figure("prompt-lengths", "prompts", "Lengths of the prompts"),
         numbers="<results>/report/numbers/prompts.json",
@@ -57,7 +58,7 @@ rule report_prompts:
         run=RUN_FLAGS,
     shell:
         "$PYTHON_REPORT -m scripts.report.prompts {params.run} --page {output.page} --numbers {output.numbers}"
-        " --manifest {input.manifest} --prompts {input.prompts} --matrix {output.matrix} --lengths {output.lengths} &> {log}"
+        " --manifest {input.manifest} --prompts {input.prompts} --pies {output.pies} --matrix {output.matrix} --lengths {output.lengths} &> {log}"
 
 
 rule report_generations:
