@@ -14,7 +14,10 @@ _REFUSAL = re.compile(
     r"cannot (be|determine)|can't (be|determine))\b",
     re.IGNORECASE,
 )
-_PLACEHOLDERS = frozenset({"topic", "string", "name", "none", "null", "n/a", "unknown", "various", "various topics"})
+_PLACEHOLDERS = frozenset(
+    {"topic", "string", "name", "none", "null", "n/a", "unknown", "various", "various topics", "miscellaneous"}
+    | {"name of the group", "the name of the group", "noun phrase", "no common topic", "no topic", "not applicable"}
+)
 _NOT_IN_A_NAME = re.compile(r"[^\w\s,.;:&/()'’\-–+#]")
 _EDGES = " \"'`*_.,:;!?-–—“”‘’«»"
 _FORMULA_STARTS = "=+-@#"  # a spreadsheet that opens the review would compute such a cell
