@@ -109,9 +109,9 @@ TOPICS = pa.schema(
     ]
 )
 """One cluster. `educational_score` is the median of the `n_answers` usable answers, which go from `score_min` to
-`score_max`; `score_agreement` and `agreement` are the shares of them near that score and of that topic (all five null or
-0 without any). `label_source` (of topic and score) is llm, keywords or override; `decision` is kept or removed;
-`decided_by` is rule or override."""
+`score_max`; `score_agreement` and `agreement` are the shares of them near that score and of that topic (null without
+any). `label_source` (of topic and score) is llm, keywords or override; `decision` is kept or removed; `decided_by` is
+rule or override."""
 
 PROMPTS = pa.schema(
     [
