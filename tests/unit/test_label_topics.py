@@ -34,7 +34,9 @@ def test_a_usable_answer_is_read(text):
     assert parse(text) == Answer("Garden birds", 7, "")
 
 
-@pytest.mark.parametrize("topic", ["Programming in C++", "Mercury (planet)", "Bird's nests", "Ökologie", "새 관찰"])
+@pytest.mark.parametrize(
+    "topic", ["Programming in C++", "Mercury (planet)", "Bird's nests", "U.S. history", "Ökologie", "새 관찰"]
+)
 def test_a_name_keeps_what_belongs_to_it(topic):
     assert parse(answer(topic=topic)).topic == topic
 
@@ -61,6 +63,7 @@ def test_a_name_cannot_start_a_spreadsheet_formula():
         (answer(topic="Unknown"), "refusal or says nothing"),
         (answer(topic="The name of the group"), "refusal or says nothing"),
         (answer(topic=""), "the topic has 0 characters"),
+        (answer(topic="Birds sing. It may le"), "the topic is a sentence"),
         (answer("The $n$ of a garden"), "the character $"),
         (answer("Birds of the garden and of the woods, their songs and theirXX"[:60]), "cut at 60 characters"),
         (answer(score=0), "not between 1 and 10"),
