@@ -69,38 +69,49 @@ TOPIC_EXAMPLES = pa.schema(
         ("n_documents", pa.int64()),
         ("keywords", pa.list_(pa.string())),
         ("examples", pa.list_(pa.string())),
+        ("samples", pa.list_(pa.list_(pa.string()))),
     ]
 )
-"""What the language model and people see of a cluster: its size, its keywords, some of its documents."""
+"""What is seen of a cluster: its size and keywords, `examples` for people, and `samples`, independent choices of
+documents for the language model, one for each answer."""
 
 TOPIC_ANSWERS = pa.schema(
     [
         ("cluster_id", pa.int32()),
-        ("answer", pa.int32()),
+        ("sample", pa.int32()),
+        ("attempt", pa.int32()),
         ("raw", pa.string()),
         ("topic", pa.string()),
         ("educational_score", pa.int32()),
         ("problem", pa.string()),
     ]
 )
-"""One answer of the language model about a cluster, numbered from 0; `problem` tells why it is not used (else "")."""
+"""One answer of the language model about one sample (from 0) of a cluster; every attempt (from 1) is kept. `problem`
+tells why it is not used (else "")."""
 
 TOPICS = pa.schema(
     [
         ("cluster_id", pa.int32()),
         ("topic", pa.string()),
         ("educational_score", pa.float32()),
+        ("score_min", pa.float32()),
+        ("score_max", pa.float32()),
+        ("score_agreement", pa.float32()),
         ("agreement", pa.float32()),
+        ("n_answers", pa.int32()),
         ("n_documents", pa.int64()),
         ("keywords", pa.list_(pa.string())),
         ("examples", pa.list_(pa.string())),
         ("label_source", pa.string()),
         ("decision", pa.string()),
+        ("decided_by", pa.string()),
         ("reason", pa.string()),
     ]
 )
-"""One cluster: `label_source` is llm, keywords or override; `decision` is kept or removed; `agreement` is the share
-of the usable answers that gave the topic (null without any)."""
+"""One cluster. `educational_score` is the median of the `n_answers` usable answers, which go from `score_min` to
+`score_max`; `score_agreement` and `agreement` are the shares of them near that score and of that topic (null without
+any). `label_source` (of topic and score) is llm, keywords or override; `decision` is kept or removed; `decided_by` is
+rule or override."""
 
 PROMPTS = pa.schema(
     [

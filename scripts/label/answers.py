@@ -14,8 +14,12 @@ _REFUSAL = re.compile(
     r"cannot (be|determine)|can't (be|determine))\b",
     re.IGNORECASE,
 )
-_PLACEHOLDERS = frozenset({"topic", "string", "name", "none", "null", "n/a", "unknown", "various", "various topics"})
+_PLACEHOLDERS = frozenset(
+    {"topic", "string", "name", "none", "null", "n/a", "unknown", "various", "various topics", "miscellaneous"}
+    | {"name of the group", "the name of the group", "noun phrase", "no common topic", "no topic", "not applicable"}
+)
 _NOT_IN_A_NAME = re.compile(r"[^\w\s,.;:&/()'’\-–+#]")
+_SENTENCE_END = re.compile(r"\w{4}[.!?] ")  # not "U.S. history" or "St. Petersburg"
 _EDGES = " \"'`*_.,:;!?-–—“”‘’«»"
 _FORMULA_STARTS = "=+-@#"  # a spreadsheet that opens the review would compute such a cell
 
@@ -65,6 +69,8 @@ def _topic(value: Any) -> str:
         raise _Unusable(f"the topic has the character {strange.group()}, which is in no name")
     if not any(character.isalpha() for character in topic):
         raise _Unusable("the topic has no letters")
+    if _SENTENCE_END.search(topic):
+        raise _Unusable("the topic is a sentence and no name")
     if topic.casefold() in _PLACEHOLDERS or _REFUSAL.search(topic):
         raise _Unusable("the topic is a refusal or says nothing")
     return topic

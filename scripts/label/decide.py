@@ -1,12 +1,14 @@
 """Topics decided: which clusters give prompts, under which name.
 
-The name is the one most of the usable answers gave, the score their mean. A cluster with an educational score under
-`--minimum-score` or with fewer than `--minimum-documents` documents is removed. Without a usable answer the first three
-keywords stand in as its name and it has no score: only its size counts. A person has the last word (config/topics.tsv).
+The name is the one that most of the usable answers agree with (`scripts.label.votes`), the score their median. A
+cluster with an educational score under `--minimum-score` or with fewer than `--minimum-documents` documents is removed.
+Without a usable answer the first three keywords stand in as its name and it has no score: only its size counts. A
+person has the last word: the files of `--overrides`, the later one over the earlier.
 
 The published selection was made by hand, the score being useful at its extremes only (dataset card, cosmopedia
-repository); the sources give 107, 108, 110, 112 and 130 topics kept of 145. `review.tsv` is the list for that person:
-largest cluster first, with keywords and short examples.
+repository); the sources give 107, 108, 110, 112 and 130 topics kept of 145. Its names are in
+resources/topics_published.tsv, to be used as such a file. `review.tsv` is the list for that person: largest cluster
+first, with keywords and short examples.
 """
 
 import argparse
@@ -14,49 +16,63 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from scripts.common.files import write_text
 from scripts.common.logging import get_logger, run
 from scripts.common.tables import TOPIC_ANSWERS, TOPIC_EXAMPLES, TOPICS, read_table, write_table
-from scripts.label.overrides import Override, read_overrides
+from scripts.label.overrides import Override, combine, read_overrides
 from scripts.label.prompt import TOPIC_LENGTH
+from scripts.label.votes import score_agreement, vote
 from scripts.prompts.text import excerpt, one_line
 
 FALLBACK_KEYWORDS = 3
+SHOWN = ("cluster_id", "n_documents", "keywords", "examples")
 REVIEW_EXAMPLES, REVIEW_CHARACTERS = 3, 120
+REVIEW_NUMBERS = ("educational_score", "score_min", "score_max", "score_agreement", "agreement")
+UNUSED_SHOWN = 5
 REVIEW_COLUMNS = (
     "cluster_id",
     "topic",
     "educational_score",
     "decision",
     "reason",
+    "score_min",
+    "score_max",
+    "score_agreement",
+    "agreement",
+    "n_answers",
     "n_documents",
     "label_source",
-    "agreement",
+    "decided_by",
     "keywords",
     "examples",
 )
 
 
 def name_cluster(cluster: Mapping[str, Any], answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Topic, score, agreement and label source of a cluster from the answers about it.
+    """Topic, score, their agreement and spread, and the label source of a cluster from the answers about it.
 
     Args:
         cluster: its row of the examples table.
-        answers: its rows of the answers table, by their number.
+        answers: its rows of the answers table, in their order.
     """
     usable = [answer for answer in answers if not answer["problem"]]
     if not usable:
         words = excerpt(", ".join(cluster["keywords"][:FALLBACK_KEYWORDS]), TOPIC_LENGTH[1])
         words = words or f"cluster {cluster['cluster_id']}"
-        return {"topic": words, "educational_score": None, "agreement": None, "label_source": "keywords"}
-    votes = Counter(answer["topic"].casefold() for answer in usable)
-    winner, count = votes.most_common(1)[0]  # equal counts: the first given
+        return {"topic": words, "educational_score": None, "n_answers": 0, "label_source": "keywords"}
+    winner, agreement = vote([answer["topic"] for answer in usable])
+    scores = [answer["educational_score"] for answer in usable]
     return {
-        "topic": next(answer["topic"] for answer in usable if answer["topic"].casefold() == winner),
-        "educational_score": sum(answer["educational_score"] for answer in usable) / len(usable),
-        "agreement": count / len(usable),
+        "topic": usable[winner]["topic"],
+        "educational_score": float(median(scores)),
+        "score_min": min(scores),
+        "score_max": max(scores),
+        "score_agreement": score_agreement(scores, median(scores)),
+        "agreement": agreement,
+        "n_answers": len(usable),
         "label_source": "llm",
     }
 
@@ -74,17 +90,19 @@ def decide(
     return "kept", f"educational score {educational_score:g}"
 
 
-def correct(topic: dict[str, Any], overrides: Iterable[Override], minimum_score: float, minimum_documents: int) -> None:
-    """Applies a person's corrections to a row of the topics table."""
-    for override in overrides:
+def correct(topic: dict[str, Any], override: Override, minimum_score: float, minimum_documents: int) -> None:
+    """Applies what the corrections say together to a row of the topics table."""
+    name, score = topic["topic"], topic["educational_score"]
+    new_name = override.topic or name
+    new_score = score if override.educational_score is None else override.educational_score
+    topic |= {"topic": new_name, "educational_score": new_score}
+    if (new_name, new_score) != (name, score):
         topic["label_source"] = "override"
-        topic["topic"] = override.topic or topic["topic"]
-        if override.educational_score is not None:
-            topic["educational_score"] = override.educational_score
-        score = topic["educational_score"]
-        decision, reason = decide(topic["n_documents"], score, minimum_score, minimum_documents)
-        topic["decision"] = override.decision or decision
-        topic["reason"] = override.reason or ("decided by a person" if override.decision else reason)
+    decision, reason = decide(topic["n_documents"], new_score, minimum_score, minimum_documents)
+    topic |= {"decision": decision, "reason": reason, "decided_by": "rule"}
+    if override.decision:
+        topic |= {"decision": override.decision, "reason": "decided by a person", "decided_by": "override"}
+    topic["reason"] = override.reason or topic["reason"]
 
 
 def build_topics(
@@ -98,16 +116,14 @@ def build_topics(
     by_cluster: dict[int, list[Mapping[str, Any]]] = {}
     for answer in answers:
         by_cluster.setdefault(answer["cluster_id"], []).append(answer)
-    topics, unused = [], list(overrides)
+    topics, used = [], set()
     for cluster in clusters:
-        named = name_cluster(cluster, by_cluster.get(cluster["cluster_id"], []))
-        decision, reason = decide(cluster["n_documents"], named["educational_score"], minimum_score, minimum_documents)
-        topic = {**cluster, **named, "decision": decision, "reason": reason}
+        topic = dict(cluster) | name_cluster(cluster, by_cluster.get(cluster["cluster_id"], []))
         corrections = [override for override in overrides if override.concerns(topic["cluster_id"], topic["topic"])]
-        correct(topic, corrections, minimum_score, minimum_documents)
-        unused = [override for override in unused if override not in corrections]
+        correct(topic, combine(corrections), minimum_score, minimum_documents)
+        used.update(corrections)
         topics.append(topic)
-    return topics, unused
+    return topics, [override for override in overrides if override not in used]
 
 
 def review(topics: Iterable[Mapping[str, Any]]) -> str:
@@ -120,9 +136,8 @@ def review(topics: Iterable[Mapping[str, Any]]) -> str:
         cells = topic | {
             "keywords": ", ".join(topic["keywords"]),
             "examples": " | ".join(f"{number}) {example}" for number, example in enumerate(shown, start=1)),
-            "educational_score": _number(topic["educational_score"]),
-            "agreement": _number(topic["agreement"]),
         }
+        cells |= {column: _number(topic.get(column)) for column in REVIEW_NUMBERS}
         writer.writerow([cells[column] for column in REVIEW_COLUMNS])
     return text.getvalue()
 
@@ -136,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--examples", required=True)
     parser.add_argument("--answers", required=True)
-    parser.add_argument("--overrides", help="a person's corrections, tab-separated")
+    parser.add_argument("--overrides", nargs="*", default=[], help="files of corrections, the later one wins")
     parser.add_argument("--minimum-score", type=float, default=3)
     parser.add_argument("--minimum-documents", type=int, default=20)
     parser.add_argument("--topics", required=True, help="table to write")
@@ -144,18 +159,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     log = get_logger(__name__)
+    overrides = {path: read_overrides(path) for path in args.overrides}
     topics, unused = build_topics(
-        read_table(args.examples, TOPIC_EXAMPLES).to_pylist(),
+        read_table(args.examples, TOPIC_EXAMPLES, SHOWN).to_pylist(),
         read_table(args.answers, TOPIC_ANSWERS).to_pylist(),
-        read_overrides(args.overrides) if args.overrides else [],
+        [override for rows in overrides.values() for override in rows],
         args.minimum_score,
         args.minimum_documents,
     )
     write_table(args.topics, topics, TOPICS)
     write_text(args.review, review(topics))
-    for override in unused:
-        meant = override.topic if override.cluster_id is None else override.cluster_id
-        log.warning("%s: there is no cluster %s: the row was not used", args.overrides, meant)
+    for path, rows in overrides.items():
+        lost = [repr(row.topic) if row.cluster_id is None else str(row.cluster_id) for row in rows if row in unused]
+        if lost:
+            shown = ", ".join(lost[:UNUSED_SHOWN]) + (", …" if len(lost) > UNUSED_SHOWN else "")
+            log.warning("%s: %d of %d rows concern no cluster: %s", path, len(lost), len(rows), shown)
     sources = Counter(topic["label_source"] for topic in topics)
     decisions = Counter(topic["decision"] for topic in topics)
     log.info("%d topics: %s; named by: %s", len(topics), dict(decisions), dict(sources))

@@ -1,9 +1,13 @@
 """What is shown of each cluster: its size, its keywords and some of its documents.
 
-The documents of a cluster are ranked by hash. The first ten, cut to 420 characters, are its examples (the numbers of
-the text-clustering repository); the first 200, cut to 2,000 characters, give its keywords by class-based TF-IDF
-(Grootendorst 2022): the count of a term in the cluster times log(1 + words per cluster / count of the term in all
-clusters). Noise (cluster −1) is left out. Memory holds at most 200 excerpts a cluster, however many documents it has.
+The documents of a cluster are ranked by hash. Each answer of the language model sees a sample of its own: the first ten
+documents, the next ten and so on, cut to 420 characters (the numbers of the text-clustering repository, which asked
+once). Where a cluster is too small for that the choice starts again at the first document, so that samples overlap no
+more than they must. The first ten are also the examples for people.
+
+The first 200, cut to 2,000 characters, give the keywords by class-based TF-IDF (Grootendorst 2022): the count of a term
+in the cluster times log(1 + words per cluster / count of the term in all clusters). Noise (cluster −1) is left out.
+Memory holds at most 200 excerpts a cluster (or all the samples, if they are more), however many documents it has.
 """
 
 import argparse
@@ -18,6 +22,7 @@ from scripts.common.logging import get_logger, run
 from scripts.common.tables import ASSIGNMENTS, SEEDS, TOPIC_EXAMPLES, iterate_rows, write_table
 from scripts.prompts.text import excerpt
 
+EXAMPLES = 10
 RANKED_DOCUMENTS = 200
 KEYWORD_CHARACTERS = 2000
 KEYWORDS = 10
@@ -79,16 +84,27 @@ def _best(columns: Any, scores: Any, terms: Any, number: int) -> list[str]:
     return [str(terms[columns[place]]) for place in order[:number]]
 
 
+def draw_samples(ranked: Sequence[str], samples: int, documents: int) -> list[list[str]]:
+    """So many samples of so many different documents in the order of their rank, disjoint while there are enough."""
+    size = min(documents, len(ranked))
+    return [[ranked[(k * documents + place) % len(ranked)] for place in range(size)] for k in range(samples)]
+
+
 def describe(
-    clusters: Mapping[int, Cluster], seeds: Iterable[Mapping[str, Any]], samples: int, characters: int
+    clusters: Mapping[int, Cluster],
+    seeds: Iterable[Mapping[str, Any]],
+    samples: int,
+    documents: int,
+    characters: int,
 ) -> Iterator[dict[str, Any]]:
     """Yields one row a cluster.
 
     Args:
         clusters: from `collect`.
         seeds: rows with seed_id and text that contain every chosen document.
-        samples: examples of a cluster.
-        characters: their length.
+        samples: choices of documents for the language model.
+        documents: size of a sample.
+        characters: length of what is shown of a document.
     """
     wanted = {seed_id for cluster in clusters.values() for seed_id in cluster.ranked}
     length = max(characters, KEYWORD_CHARACTERS)
@@ -100,12 +116,14 @@ def describe(
         )
     joined = ["\n".join(texts[seed_id][:KEYWORD_CHARACTERS] for seed_id in c.ranked) for c in clusters.values()]
     for (cluster_id, cluster), words in zip(clusters.items(), keywords(joined) if joined else [], strict=True):
-        examples = [excerpt(texts[seed_id], characters) for seed_id in cluster.ranked[:samples]]
+        shown = {seed_id: excerpt(texts[seed_id], characters) for seed_id in cluster.ranked}
+        drawn = draw_samples(cluster.ranked, samples, documents)
         yield {
             "cluster_id": cluster_id,
             "n_documents": cluster.n_documents,
             "keywords": words,
-            "examples": examples,
+            "examples": [shown[seed_id] for seed_id in cluster.ranked[:EXAMPLES]],
+            "samples": [[shown[seed_id] for seed_id in sample] for sample in drawn],
         }
 
 
@@ -114,17 +132,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--assignments", required=True, nargs="+", help="assignments of all clustered parts")
     parser.add_argument("--seeds", required=True, nargs="+", help="seeds of the same parts")
-    parser.add_argument("--samples", type=int, default=10, help="examples of a cluster")
-    parser.add_argument("--characters", type=int, default=420, help="length of an example")
+    parser.add_argument("--samples", type=int, default=3, help="samples of a cluster, one for each answer")
+    parser.add_argument("--documents", type=int, default=10, help="documents of a sample")
+    parser.add_argument("--characters", type=int, default=420, help="what is shown of a document")
     parser.add_argument("--output", required=True)
     args = parser.parse_args(argv)
 
     log = get_logger(__name__)
     assigned = (row for path in args.assignments for row in iterate_rows(path, ASSIGNMENTS, ["seed_id", "cluster_id"]))
-    clusters = collect(assigned, max(args.samples, RANKED_DOCUMENTS))
+    clusters = collect(assigned, max(args.samples * args.documents, RANKED_DOCUMENTS))
     log.info("%d clusters with %d documents", len(clusters), sum(c.n_documents for c in clusters.values()))
     seeds = (row for path in args.seeds for row in iterate_rows(path, SEEDS, ["seed_id", "text"]))
-    rows = list(describe(clusters, seeds, args.samples, args.characters))
+    rows = list(describe(clusters, seeds, args.samples, args.documents, args.characters))
     write_table(args.output, rows, TOPIC_EXAMPLES)
     for row in rows:
         log.info("cluster %d, %d documents: %s", row["cluster_id"], row["n_documents"], ", ".join(row["keywords"][:5]))

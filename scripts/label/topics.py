@@ -1,10 +1,10 @@
 """Name and educational score of each cluster, by the language model.
 
-Each cluster is one request of examples, answered in the form of a JSON Schema; `--answers` asks as many times with
-other random numbers, and their agreement is reported (the text-clustering repository asked once). An answer that
-cannot be used keeps its raw text and the problem, and the cluster falls back on its keywords when topics are decided.
-The drawing is that of the texts (temperature 0.6, top_p 0.95, top_k 50), but without a repetition penalty, which would
-punish the quotes and keys of the form itself.
+Each sample of a cluster's documents is one request, answered in the form of a JSON Schema. An answer that cannot be
+used (malformed, empty, cut off, a refusal) is asked for again with another sampling seed, up to `--attempts` times.
+Every raw answer is kept with its problem; a cluster without any usable one falls back on its keywords when topics are
+decided. The drawing is that of the texts (temperature 0.6, top_p 0.95, top_k 50), but without a repetition penalty,
+which would punish the quotes and keys of the form itself.
 """
 
 import argparse
@@ -21,15 +21,20 @@ from scripts.label.prompt import label_prompt, label_schema
 TEMPERATURE, TOP_P, TOP_K = 0.6, 0.95, 50
 
 
-def requests(rows: Iterable[Mapping[str, Any]], answers: int, seed: int) -> list[engines.Request]:
-    """The requests for all clusters that have examples; ids are cluster/answer."""
-    result = []
-    for row in rows:
-        prompt = label_prompt(row["examples"])
-        for number in range(answers):
-            drawn = sampling_seed(content_id("label", prompt), seed, number + 1)
-            result.append(engines.Request(f"{row['cluster_id']}/{number}", prompt, drawn, label_schema()))
-    return result
+def prompts(clusters: Iterable[Mapping[str, Any]]) -> dict[tuple[int, int], str]:
+    """(cluster, sample) → the request, from rows of the examples table."""
+    return {
+        (row["cluster_id"], number): label_prompt(documents)
+        for row in clusters
+        for number, documents in enumerate(row["samples"])
+    }
+
+
+def request(place: tuple[int, int], prompt: str, attempt: int, seed: int) -> engines.Request:
+    """One attempt at a sample; its id is cluster/sample/attempt, its random numbers are its own."""
+    cluster_id, sample = place
+    drawn = sampling_seed(content_id("label", str(sample), prompt), seed, attempt)
+    return engines.Request(f"{cluster_id}/{sample}/{attempt}", prompt, drawn, label_schema())
 
 
 def read_answer(completion: engines.Completion) -> Answer:
@@ -43,29 +48,48 @@ def read_answer(completion: engines.Completion) -> Answer:
 
 
 def to_rows(completions: Iterable[engines.Completion]) -> list[dict[str, Any]]:
-    """The rows of the answers table, ordered by cluster and number of the answer."""
+    """The rows of the answers table, by cluster, sample and attempt."""
     rows = []
     for completion in completions:
-        cluster_id, number = map(int, completion.request_id.split("/"))
+        cluster_id, sample, attempt = map(int, completion.request_id.split("/"))
         answer = read_answer(completion)
         rows.append(
             {
                 "cluster_id": cluster_id,
-                "answer": number,
+                "sample": sample,
+                "attempt": attempt,
                 "raw": completion.text.encode("utf-8", "replace").decode("utf-8"),
                 "topic": answer.topic,
                 "educational_score": answer.educational_score,
                 "problem": answer.problem,
             }
         )
-    return sorted(rows, key=lambda row: (row["cluster_id"], row["answer"]))
+    return sorted(rows, key=_place)
+
+
+def ask(
+    engine: engines.Engine, asked: Mapping[tuple[int, int], str], attempts: int, seed: int, max_in_flight: int
+) -> list[dict[str, Any]]:
+    """All answers to `prompts`; each is asked again until its answer is usable or the attempts are used up."""
+    rows: list[dict[str, Any]] = []
+    waiting = list(asked)
+    for attempt in range(1, attempts + 1):
+        requests = [request(place, asked[place], attempt, seed) for place in waiting]
+        answers = to_rows(engines.complete(engine, requests, max_in_flight))
+        waiting = [(row["cluster_id"], row["sample"]) for row in answers if row["problem"]]
+        rows += answers
+    return sorted(rows, key=_place)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[int, int, int]:
+    return row["cluster_id"], row["sample"], row["attempt"]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Asks for the topics of all clusters."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--examples", required=True)
-    parser.add_argument("--answers", type=int, default=1, help="how often each cluster is asked about")
+    parser.add_argument("--attempts", type=int, default=3, help="how often a sample is asked about at most")
     parser.add_argument("--max-new-tokens", type=int, default=100)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output", required=True)
@@ -73,20 +97,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     log = get_logger(__name__)
-    asked = requests(read_table(args.examples, TOPIC_EXAMPLES).to_pylist(), args.answers, args.seed)
+    asked = prompts(read_table(args.examples, TOPIC_EXAMPLES, ["cluster_id", "samples"]).to_pylist())
     rows = []
     if asked:
         sampling = engines.Sampling(TEMPERATURE, TOP_P, TOP_K, 1.0, args.max_new_tokens)
         engine = engines.create(engines.settings_from(args), sampling)
         try:
-            rows = to_rows(engines.complete(engine, asked, args.max_in_flight))
+            rows = ask(engine, asked, args.attempts, args.seed, args.max_in_flight)
         finally:
             engine.close()
     write_table(args.output, rows, TOPIC_ANSWERS)
     unusable = [row for row in rows if row["problem"]]
-    log.info("%d answers, %d of them unusable", len(rows), len(unusable))
+    log.info("%d samples, %d answers, %d of them unusable", len(asked), len(rows), len(unusable))
     for row in unusable:
-        log.warning("cluster %d: %s: %.80r", row["cluster_id"], row["problem"], row["raw"])
+        place = f"cluster {row['cluster_id']}, sample {row['sample']}, attempt {row['attempt']}"
+        log.warning("%s: %s: %.80r", place, row["problem"], row["raw"])
 
 
 if __name__ == "__main__":

@@ -8,10 +8,13 @@ import argparse
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scripts.common.files import write_json, write_text
 from scripts.report.claims import Claims
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 PAGES = {
     "overview": "Overview",
@@ -53,18 +56,24 @@ def render(name: str, run: str, scale: str, claims: Claims, **context: Any) -> s
         claims: the published figures; templates call `published(path of our figure)`.
         context: what the template shows; SVG documents go through the filter `safe`.
     """
+    templates = environment()
+    templates.globals["published"] = claims.text
+    return templates.get_template(f"{name}.html").render(page=name, pages=PAGES, run=run, scale=scale, **context)
+
+
+def environment(*folders: Path) -> "Environment":
+    """Jinja with our filters, everything escaped; looks for templates in these folders and then beside this file."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    result = Environment(
+        loader=FileSystemLoader([*folders, Path(__file__).parent / "templates"]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "percent": percent, "decimal": decimal, "words": words}
-    environment.globals["published"] = claims.text
-    return environment.get_template(f"{name}.html").render(page=name, pages=PAGES, run=run, scale=scale, **context)
+    result.filters |= {"number": number, "percent": percent, "decimal": decimal, "words": words}
+    return result
 
 
 def write_numbers(path: Path, numbers: Mapping[str, Any]) -> None:

@@ -43,11 +43,21 @@ def summarize(sample: Sequence[Mapping], topics: Sequence[Mapping]) -> dict[str,
         "removed": len(topics) - len(kept),
         "documents": documents,
         "documents_kept": sum(topic["n_documents"] for topic in kept),
+        "answered": sum(bool(topic["n_answers"]) for topic in topics),
+        "agreement": _mean(topics, "agreement"),
+        "score_agreement": _mean(topics, "score_agreement"),
+        "corrected": sum("override" in (topic["label_source"], topic["decided_by"]) for topic in topics),
         "labels": {
             source: sum(topic["label_source"] == source for topic in topics)
             for source in ("llm", "keywords", "override")
         },
     }
+
+
+def _mean(topics: Sequence[Mapping], column: str) -> float | None:
+    """The mean over the topics that have a value."""
+    values = [topic[column] for topic in topics if topic[column] is not None]
+    return sum(values) / len(values) if values else None
 
 
 def draw_map(sample: Sequence[Mapping], topics: Sequence[Mapping]) -> str:

@@ -14,6 +14,9 @@ import yaml
 
 from scripts.common.errors import InputError
 
+OWN_OVERRIDES = "config/topics.tsv"
+"""A person's corrections of the topics; the only file of `label.overrides` that need not exist."""
+
 
 def resolve(base: Mapping, user: Mapping, scales: Path, schema: Mapping) -> dict:
     """The complete configuration.
@@ -65,6 +68,8 @@ def missing_files(config: Mapping, root: Path) -> list[str]:
     experiment = root / "config" / "experiments" / f"{config['train']['experiment']}.yaml"
     named = {"train.experiment": experiment}
     named |= {f"interpreters.{tool}": Path(path) for tool, path in config["interpreters"].items() if path}
+    overrides = enumerate(config["label"]["overrides"])
+    named |= {f"label.overrides[{place}]": root / path for place, path in overrides if path != OWN_OVERRIDES}
     for section, key in (("embed", "model"), ("llm", "model"), ("tokenize", "tokenizer")):
         path = root / config[section][key]
         if (root / Path(config[section][key]).parts[0]).is_dir():

@@ -74,6 +74,8 @@ def test_every_cluster_has_a_topic_a_decision_and_a_reason(tiny_run):
     assert {row["label_source"] for row in topics} <= {"llm", "keywords"}
     for row in topics:
         assert (row["educational_score"] is not None) == (row["label_source"] == "llm")
+    page = (tiny_run / "topics/review.html").read_text(encoding="utf-8")
+    assert all(f'data-cluster="{row["cluster_id"]}"' in page for row in topics)
 
 
 def test_prompts_cover_formats_and_audiences_and_half_the_web_prompts_name_the_topic(tiny_run):

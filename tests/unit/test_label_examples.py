@@ -1,14 +1,17 @@
 """Examples and keywords of clusters: chosen by hash, the same in any order, with bounded memory."""
 
 import random
+from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scripts.common.errors import InputError
 from scripts.common.ids import content_id
 from scripts.common.tables import ASSIGNMENTS, SEEDS, TOPIC_EXAMPLES, read_table, write_table
 from scripts.label import examples
-from scripts.label.examples import collect, describe, keywords
+from scripts.label.examples import collect, describe, draw_samples, keywords
 from scripts.label.prompt import label_prompt
 
 BIRDS = "The robin builds a nest and the robin sings near its nest in spring. "
@@ -59,20 +62,39 @@ def test_clusters_without_words_have_no_keywords():
 
 def test_examples_are_cut_and_no_more_than_asked():
     clusters = collect(assigned(range(30), 0), 200)
-    (row,) = describe(clusters, seeds(range(30), BIRDS * 20), samples=10, characters=42)
+    (row,) = describe(clusters, seeds(range(30), BIRDS * 20), samples=2, documents=7, characters=42)
     assert len(row["examples"]) == 10
-    assert {len(example) for example in row["examples"]} <= {41, 42}
+    assert [len(sample) for sample in row["samples"]] == [7, 7]
+    assert {len(example) for example in row["examples"] + row["samples"][1]} <= {41, 42}
     assert row["n_documents"] == 30
 
 
+def test_samples_are_disjoint_while_the_cluster_is_large_enough():
+    ranked = [str(n) for n in range(35)]
+    samples = draw_samples(ranked, samples=3, documents=10)
+    assert [document for sample in samples for document in sample] == ranked[:30]
+
+
+@given(st.integers(1, 40), st.integers(1, 6), st.integers(1, 12))
+def test_samples_have_different_documents_and_use_all_of_a_cluster_before_one_comes_twice(size, samples, documents):
+    ranked = [str(n) for n in range(size)]
+    drawn = draw_samples(ranked, samples, documents)
+    assert {len(sample) for sample in drawn} == {min(size, documents)}
+    assert all(len(set(sample)) == len(sample) for sample in drawn)
+    uses = Counter(document for sample in drawn for document in sample)
+    if documents <= size:
+        assert max(uses.values()) - min(uses.get(document, 0) for document in ranked) <= 1
+
+
 def test_a_small_cluster_shows_all_it_has():
-    (row,) = describe(collect(assigned(range(3), 0), 200), seeds(range(3), BIRDS), samples=10, characters=420)
-    assert len(row["examples"]) == 3
+    clusters = collect(assigned(range(3), 0), 200)
+    (row,) = describe(clusters, seeds(range(3), BIRDS), samples=3, documents=10, characters=420)
+    assert [len(row["examples"]), *(len(set(sample)) for sample in row["samples"])] == [3, 3, 3, 3]
 
 
 def test_a_document_without_its_seed_is_named():
     with pytest.raises(InputError, match="1 documents have a cluster but no seed"):
-        list(describe(collect(assigned(range(3), 0), 200), seeds(range(2), BIRDS), samples=10, characters=420))
+        list(describe(collect(assigned(range(3), 0), 200), seeds(range(2), BIRDS), 1, 10, 420))
 
 
 def test_the_program_reads_all_parts_and_writes_the_same_bytes_for_any_order(tmp_path):
@@ -82,10 +104,11 @@ def test_the_program_reads_all_parts_and_writes_the_same_bytes_for_any_order(tmp
     for name, order in (("a", "01"), ("b", "10")):
         arguments = ["--assignments", *(str(tmp_path / f"clusters-{part}.parquet") for part in order)]
         arguments += ["--seeds", *(str(tmp_path / f"seeds-{part}.parquet") for part in order)]
-        examples.main([*arguments, "--samples", "5", "--output", str(tmp_path / name)])
+        examples.main([*arguments, "--samples", "4", "--documents", "5", "--output", str(tmp_path / name)])
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     rows = read_table(tmp_path / "a", TOPIC_EXAMPLES).to_pylist()
-    assert [(row["cluster_id"], len(row["examples"]), row["n_documents"]) for row in rows] == [(0, 5, 20), (1, 5, 20)]
+    assert [(row["cluster_id"], len(row["samples"]), row["n_documents"]) for row in rows] == [(0, 4, 20), (1, 4, 20)]
+    assert [len({text for sample in row["samples"] for text in sample}) for row in rows] == [20, 20]
 
 
 def test_no_clusters_at_all_are_no_error(tmp_path):

@@ -57,7 +57,8 @@ def write_run(folder, texts):
     write_table(folder / "sample.parquet", points, CLUSTER_SAMPLE)
     rows = [
         {"cluster_id": 0, "topic": NASTY, "n_documents": 4, "keywords": ["soil"], "examples": [NASTY] * 2,
-         "educational_score": 7, "agreement": 0.8, "label_source": "llm", "decision": "kept", "reason": ""},
+         "educational_score": 7, "score_min": 6, "score_max": 9, "score_agreement": 0.6, "agreement": 0.8,
+         "n_answers": 5, "label_source": "llm", "decision": "kept", "decided_by": "override", "reason": ""},
         {"cluster_id": 1, "topic": "roots, leaves", "n_documents": 3, "keywords": ["roots"], "examples": [],
          "label_source": "keywords", "decision": "removed", "reason": "too_small"},
     ]  # fmt: skip
@@ -180,6 +181,13 @@ def test_published_values_stand_beside_ours(small):
     assert "published &lt;\xa01\xa0%" in pages["duplicates"]
     assert "mean 790" in pages["generations"]
     assert "not comparable at this scale" in pages["overview"]
+
+
+def test_votes_and_corrections_are_told_with_the_topics(small):
+    page = small[2]["topics"]
+    assert "80\xa0% of the answers agree on the topic and 60\xa0% give a score within 1" in page
+    assert "6–9" in page
+    assert "1 topics were corrected" in page
 
 
 def test_what_means_nothing_is_said_at_the_tiny_scale_only(small, tmp_path):

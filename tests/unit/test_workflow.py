@@ -49,7 +49,7 @@ def test_full_keeps_the_published_values():
     config = resolved(scale="full")
     published = {"temperature": 0.6, "top_p": 0.95, "top_k": 50, "repetition_penalty": 1.2}
     assert {key: config["generate"][key] for key in published} == published
-    assert (config["cluster"]["sample_size"], config["label"]["samples"], config["label"]["characters"]) == (
+    assert (config["cluster"]["sample_size"], config["label"]["documents"], config["label"]["characters"]) == (
         100000,
         10,
         420,

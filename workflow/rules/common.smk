@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(workflow.basedir).parent))
 
 from scripts.common.errors import InputError
 from scripts.workflow import layout
-from scripts.workflow.config import resolve
+from scripts.workflow.config import OWN_OVERRIDES, resolve
 
 
 def stop(message):

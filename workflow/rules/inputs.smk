@@ -34,13 +34,18 @@ def max_documents(wildcards):
 
 
 def topic_overrides(wildcards):
-    """A person's corrections of the topics; the file is optional."""
-    return [path for path in ["config/topics.tsv"] if Path(path).exists()]
+    """The corrections of the topics; a person's own file is optional."""
+    return [path for path in config["label"]["overrides"] if path != OWN_OVERRIDES or Path(path).exists()]
 
 
 def override_flag(wildcards, input):
     """The flag for them."""
-    return flag("overrides", input.overrides[0]) if input.overrides else ""
+    return flag("overrides", list(input.overrides)) if input.overrides else ""
+
+
+def correction_flag(wildcards, input):
+    """The flag for a person's own file among them."""
+    return flag("corrections", OWN_OVERRIDES) if OWN_OVERRIDES in input.overrides else ""
 
 
 def templates(wildcards):

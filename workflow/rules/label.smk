@@ -1,7 +1,7 @@
 """Topics: keywords and examples of each cluster → name and educational score by the language model → decisions.
 
 in:  <results>/seeds/ and <results>/clusters/assignments/ of the clustered sources; config/topics.tsv, where it exists
-out: <results>/topics/topics.parquet, and <results>/topics/review.tsv for the person who decides
+out: <results>/topics/topics.parquet, and for the person who decides <results>/topics/review.html and review.tsv
 cost at full scale: 15 minutes of one core to read 15 M documents, minutes of the language model
 """
 
@@ -24,7 +24,7 @@ rule label_examples:
         mem_mb=4000,
         runtime=120,
     params:
-        options=flags("label", "samples", "characters"),
+        options=flags("label", "samples", "documents", "characters"),
     shell:
         "$PYTHON_CLUSTER -m scripts.label.examples --assignments {input.assignments} --seeds {input.seeds}"
         " {params.options} --output {output.examples} &> {log}"
@@ -34,6 +34,7 @@ rule label_topics:
     """Name and educational score of each cluster by the language model"""
     input:
         examples="<results>/topics/examples.parquet",
+        code=expand("scripts/label/{file}.py", file=["prompt", "answers"]),
         script="scripts/label/topics.py",
     output:
         answers="<results>/topics/answers.parquet",
@@ -50,7 +51,7 @@ rule label_topics:
         mem_mb=16000,
         runtime=120,
     params:
-        options=flags("label", "answers", "max_new_tokens"),
+        options=flags("label", "attempts", "max_new_tokens"),
         seed=config["seed"],
         engine=LLM_FLAGS,
     shell:
@@ -59,15 +60,18 @@ rule label_topics:
 
 
 rule label_decide:
-    """Topics kept and removed; config/topics.tsv overrides them
+    """Topics kept and removed; the files of label.overrides have the last word
 
     A person may write config/topics.tsv, with the columns cluster_id, topic, educational_score, decision (kept or
-    removed) and reason, e.g. by copying rows of topics/review.tsv; without the file the model's scores decide.
+    removed) and reason, e.g. with topics/review.html or by copying rows of topics/review.tsv; without it the model's
+    scores decide. A changed file reruns this rule, the review page and what uses the topics, and nothing before.
     """
     input:
         examples="<results>/topics/examples.parquet",
         answers="<results>/topics/answers.parquet",
         overrides=topic_overrides,
+        code=expand("scripts/label/{file}.py", file=["overrides", "prompt", "votes"]),
+        schema="workflow/schemas/topics.schema.yaml",
         script="scripts/label/decide.py",
     output:
         topics="<results>/topics/topics.parquet",
@@ -88,3 +92,36 @@ rule label_decide:
     shell:
         "$PYTHON_BASE -m scripts.label.decide --examples {input.examples} --answers {input.answers}"
         " {params.overrides} {params.options} --topics {output.topics} --review {output.review} &> {log}"
+
+
+rule label_review:
+    """One page of all topics to search, read and correct"""
+    input:
+        sample="<results>/clusters/sample.parquet",
+        topics="<results>/topics/topics.parquet",
+        answers="<results>/topics/answers.parquet",
+        overrides=topic_overrides,
+        code=expand("scripts/label/{file}.py", file=["overrides", "votes"]),
+        pages=expand("scripts/report/{file}", file=["page.py", "style.py", "topics.py", "templates/style.css"]),
+        templates=expand("scripts/label/templates/review.{kind}", kind=["html", "css", "js"]),
+        script="scripts/label/review.py",
+    output:
+        page=report(
+            "<results>/topics/review.html",
+            caption="../report/review.rst",
+            category="2 Data",
+            labels={"page": "Review of topics", "shows": "every cluster with examples, answers and map, to correct"},
+        ),
+    log:
+        "<logs>/label_review/review.log",
+    benchmark:
+        "<benchmarks>/label_review/review.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        run=f"{flag('run', config['run'])} {flag('scale', config['scale'])}",
+        corrections=correction_flag,
+        options=flags("label", "minimum_score", "minimum_documents"),
+    shell:
+        "$PYTHON_REPORT -m scripts.label.review {params.run} --sample {input.sample} --topics {input.topics}"
+        " --answers {input.answers} {params.corrections} {params.options} --page {output.page} &> {log}"

@@ -40,6 +40,7 @@ rule topics:
     input:
         "<results>/topics/topics.parquet",
         "<results>/topics/review.tsv",
+        "<results>/topics/review.html",
 
 
 rule prompts:
