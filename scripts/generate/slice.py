@@ -79,7 +79,7 @@ class Drain:
 
 
 class Job:
-    """Generates the missing texts of a slice into the ledger; `json_schema` is the form of all texts, if they have one."""
+    """Generates the missing texts of a slice into the ledger; `json_schema` is the form of all of them, if any."""
 
     def __init__(
         self,

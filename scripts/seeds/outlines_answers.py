@@ -1,9 +1,9 @@
 """What is usable in the two answers about a course; an answer that is not is never used, and its reason is kept.
 
 Reasons: engine_failed, no_json, cut_off, refusal, malformed, too_few_units, too_many_units, repeated_unit,
-nothing_left. Of the second answer only what came from the first is taken: a unit or subtopic whose words do not all
-stand in one of the first pass, in their order, was invented. Last, the rules of catalogues.py run over every title and
-subtopic, and titles without a subject (Introduction, Review, Week 3) go too.
+copied_example, nothing_left. Of the second answer only what came from the first is taken: a unit or subtopic whose
+words do not all stand in one of the first pass, in their order, was invented. Last, the rules of catalogues.py run over
+every title and subtopic, and titles without a subject (Introduction, Review, Week 3) go too.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from typing import Any
 from scripts.engines.answers import first_object
 from scripts.prompts.text import one_line
 from scripts.seeds.catalogues import is_logistic, is_personal
-from scripts.seeds.outlines_request import SUBTOPIC_LENGTH, SUBTOPICS, TITLE_LENGTH
+from scripts.seeds.outlines_request import EXAMPLE, SUBTOPIC_LENGTH, SUBTOPICS, TITLE_LENGTH
 
 MINIMUM_UNITS = 2
 """Units of a first answer; one unit divides nothing."""
@@ -66,6 +66,9 @@ def read_outline(text: str, finish_reason: str, most: int) -> tuple[Unit, ...]:
         raise
     if len(units) < MINIMUM_UNITS:
         raise Unusable(f"too_few_units: {len(units)}")
+    copied = {unit.title for unit in units} & {title for title, *_ in EXAMPLE}
+    if 2 * len(copied) > len(units):
+        raise Unusable(f"copied_example: {len(copied)} of {len(units)} units")
     return units
 
 

@@ -46,7 +46,7 @@ _EXAMPLE_ENTRY = (
     "trusses and cables; stone, timber, iron, steel and concrete; wind, water, fatigue and how old bridges are kept "
     "safe. Students build and break a model.",
 )
-_EXAMPLE = (
+EXAMPLE = (
     ("Loads on a bridge", "Dead load and traffic", "Wind, snow and temperature", "Paths of forces to the ground"),
     ("Tension, compression and bending", "Stress and strain", "Neutral axis of a bent plank", "Stiffness and strength"),
     ("Supports and equilibrium", "Fixed, hinged and rolling supports", "Balance of forces and moments"),
@@ -69,7 +69,7 @@ _EXAMPLE = (
 
 def write_request(title: str, description: str, units: int) -> str:
     """The first request: an outline of about so many units."""
-    example = [{"title": name, "subtopics": subtopics} for name, *subtopics in _EXAMPLE[:units]]
+    example = [{"title": name, "subtopics": subtopics} for name, *subtopics in EXAMPLE[:units]]
     return _WRITE.format(
         units=f"about {units}",
         example_entry=_entry(*_EXAMPLE_ENTRY),
