@@ -20,7 +20,7 @@ from scripts.common.ids import content_id
 
 _PERSONAL = re.compile(
     r"\S+@\S+|\S\s*[\[(]\s*at\s*[\])]\s*\S|https?://|www\.|\b\d{3}[-. ]\d{4}\b|\+\d[\d ().\-/]{6,}|\b\d{7,}\b"
-    r"|\b(?:Dr|Prof|Mr|Mrs|Ms)\b\.?\s*\w|\b(?i:dr|prof|mr|mrs|ms)\.\s*[^\W\d]|\b(?:Professors?|PROFESSORS?)\s+(?![a-z])\w"
+    r"|\b(?:Drs?|Profs?|Mr|Mrs|Ms)\b\.?\s*\w|\b(?i:drs?|profs?|mr|mrs|ms)\.\s*[^\W\d]|\b(?:Professors?|PROFESSORS?)\s+(?![a-z])\w"
     r"|\bTAs?\b|\b(?i:instructors?|lecturers?|teaching assistants?|coordinators?|course head|taught by|led by)\b"
     r"|\b(?i:contact (?:the|us|me|him|her))\b"
 )
@@ -35,7 +35,8 @@ _LOGISTIC = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(
-    r"(?<!\bDr\.)(?<!\bProf\.)(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\b[A-Z]\.)(?<=[.!?])\s+(?=[\"“(]?[A-Z0-9])"
+    r"(?i:(?<!\bdr\.)(?<!\bdrs\.)(?<!\bprof\.)(?<!\bprofs\.)(?<!\bmr\.)(?<!\bmrs\.)(?<!\bms\.))(?<!\b[A-Z]\.)"
+    r"(?<=[.!?])\s+(?=[\"“(]?[A-Z0-9])"
 )
 
 

@@ -174,7 +174,7 @@ def test_the_guard_counts_units_and_subtopics_that_it_leaves_out():
 NAMES = st.text(st.characters(categories=["Lu"]), min_size=1, max_size=1).flatmap(
     lambda first: st.text(st.characters(categories=["Ll"]), min_size=2, max_size=8).map(lambda rest: first + rest)
 )
-TITLES = ["Prof. ", "Professor ", "Dr. ", "Mr ", "Ms. ", "prof. ", "Prof."]
+TITLES = ["Prof. ", "Professor ", "Professors ", "Profs. ", "Dr. ", "DR. ", "Drs. ", "Mr ", "Ms. ", "prof. ", "Prof."]
 PERSONAL = st.one_of(
     st.emails().filter(lambda address: len(address) < 40),
     st.from_regex(r"\A[2-9][0-9]{2}[-. ][2-9][0-9]{2}[-. ][0-9]{4}\Z"),

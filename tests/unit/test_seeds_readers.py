@@ -119,6 +119,8 @@ def test_each_unit_of_a_courses_outline_is_a_seed_that_knows_the_units_before_it
         "Instructor: Dr. Marit Hill, m.hill@example.edu; office hours Tuesday 14:00.",
         "Taught by Beatrix Holloway in Gallery Wing 3.",
         "Led by Mr. Otis Fair.",
+        "With prof. Marsh and Drs. Hill and Øster.",
+        "Write to hill (at) example.edu.",
         "Call 555-0142 or see www.example.edu.",
         "3-5 units.",
         "Prerequisites: MATH 20.",
