@@ -46,6 +46,28 @@ already covered; `origin` tells where the row came from (a URL, or file and row)
 REJECTED = pa.schema([("id", pa.string()), ("reason", pa.string()), ("detail", pa.string())])
 """Rows that a step kept aside; `id` is the row's id, or file and row number where it has none."""
 
+COURSES = pa.schema(
+    [("course_id", pa.string()), ("place", pa.string()), ("title", pa.string()), ("description", pa.string())]
+)
+"""One course of a catalogue, its description without personal data and logistics; `place` is file and row."""
+
+OUTLINE_UNITS = pa.list_(pa.struct([("title", pa.string()), ("subtopics", pa.list_(pa.string()))]))
+
+OUTLINES = pa.schema(
+    [
+        ("course_id", pa.string()),
+        ("place", pa.string()),
+        ("title", pa.string()),
+        ("source", pa.string()),
+        ("units", OUTLINE_UNITS),
+        ("problem", pa.string()),
+        ("outline_raw", pa.string()),
+        ("cleaned_raw", pa.string()),
+    ]
+)
+"""The outline of one course: `source` is llm, or course when the model gave none that can be used (then `units` is
+empty and `problem` tells why); the raw answers are the last ones of the first and of the second pass."""
+
 EMBEDDINGS = pa.schema([("seed_id", pa.string()), ("embedding", pa.list_(pa.float16(), EMBEDDING_DIMENSION))])
 """Unit-length sentence embeddings."""
 

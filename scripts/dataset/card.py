@@ -9,6 +9,7 @@ same run gives the same card.
 import argparse
 import csv
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from scripts.common.errors import InputError
 from scripts.common.files import read_json, write_text
 from scripts.common.logging import get_logger, run
 from scripts.common.tables import DATASET, iterate_batches
+from scripts.dataset.licences import Licences
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
 
@@ -32,6 +34,9 @@ SIZES = (
 )
 """The Hub's names for the size of a dataset and the rows under which each holds."""
 
+LISTED = 20
+"""Licences that the card lists, those with the most documents; the others are summed up."""
+
 SOURCE_COLUMNS = ("source", "dataset_split", "location", "licence", "terms")
 
 
@@ -41,14 +46,25 @@ def size_category(rows: int) -> str:
 
 
 def describe_split(folder: Path) -> dict[str, Any]:
-    """Name, files, rows and tokens of one split."""
+    """Name, files, rows, tokens and licences (each with its rows) of one split."""
     files = sorted(folder.glob("train-*.parquet"))
     rows = tokens = 0
+    licences: Counter[str] = Counter()
     for path in files:
-        for batch in iterate_batches(path, DATASET, ["text_token_length"], batch_size=100_000):
+        for batch in iterate_batches(path, DATASET, ["text_token_length", "license"], batch_size=100_000):
             rows += batch.num_rows
             tokens += sum(batch.column("text_token_length").drop_null().to_pylist())
-    return {"name": folder.name, "files": len(files), "rows": rows, "tokens": tokens}
+            licences.update(licence or "" for licence in batch.column("license").to_pylist())
+    return {"name": folder.name, "files": len(files), "rows": rows, "tokens": tokens, "licences": licences}
+
+
+def describe_licences(rows: Mapping[str, int], known: Licences) -> dict[str, Any]:
+    """The licences by number of rows, the most frequent one by one, with the list's verdict on each."""
+    ranked = sorted(rows.items(), key=lambda item: (-item[1], item[0]))
+    listed = [{"name": name, "rows": number, "verdict": known.judge(name)} for name, number in ranked[:LISTED]]
+    permissive = sum(number for name, number in ranked if known.judge(name).permissive)
+    others = {"licences": len(ranked[LISTED:]), "rows": sum(number for _, number in ranked[LISTED:])}
+    return {"listed": listed, "others": others, "permissive": permissive}
 
 
 def funnel(counts: Iterable[Counts]) -> list[Counts]:
@@ -60,13 +76,15 @@ def funnel(counts: Iterable[Counts]) -> list[Counts]:
 
 
 def check_chain(steps: Sequence[Counts]) -> None:
-    """Checks that each step read what the one before it passed on; the last one is the dataset itself.
+    """Checks that each step read what the one before it passed on.
+
+    The last one is the dataset itself, which reads what all steps passed on and may leave rows out for their licence.
 
     Raises:
         InputError: rows were lost or doubled between two steps.
     """
     for before, after in itertools.pairwise(steps):
-        arrived = after.rows_out if after is steps[-1] else after.rows_in
+        arrived = after.rows_out + after.rejected.get("licence", 0) if after is steps[-1] else after.rows_in
         if before.rows_out != arrived:
             raise InputError(
                 f"{before.step} passed on {before.rows_out} rows but {after.step} has {arrived}. Their files are of "
@@ -118,6 +136,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--contamination", required=True, help="table of decontamination")
     parser.add_argument("--sources", required=True, type=Path, help="list of sources with their licences")
     parser.add_argument("--where", required=True, help="where the seeds came from: sample or hub")
+    parser.add_argument("--licences", required=True, type=Path, help="resources/licences.tsv")
+    parser.add_argument("--permissive", required=True, action=argparse.BooleanOptionalAction)
     parser.add_argument("--used", required=True, nargs="+", help="sources of this run")
     parser.add_argument("--name", required=True)
     parser.add_argument("--scale", required=True, help="tiny: the card warns that the texts mean nothing")
@@ -134,6 +154,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     splits = [describe_split(folder) for folder in args.splits]
+    licences = sum((split["licences"] for split in splits), Counter())
     rows = sum(split["rows"] for split in splits)
     steps = funnel(map(Counts.read, args.counts))
     check_chain(steps)
@@ -144,6 +165,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "rows": rows,
             "tokens": sum(split["tokens"] for split in splits),
             "size_category": size_category(rows),
+            "licences": describe_licences(licences, Licences(args.licences)),
             "steps": steps,
             "duplicates": read_json(args.duplicates),
             "contamination": read_json(args.contamination),

@@ -3,13 +3,14 @@
 Each part becomes one file, train-0000k-of-0000N.parquet, rows in prompt order. A part may be empty: its file then has
 no row group, because `datasets` stops at one without rows. Every prompt ends either in a file or under one reason:
 `not_generated` (quarantined by generation), the reason that clean gave (too_short and so on), `near_duplicate`,
-`contaminated`. The sum is checked, and so is that all files of a part belong together.
+`contaminated`, and with --permissive `licence`, for a row whose seed has a licence that is not permissive (licences.py
+tells which are). The sum is checked, and so is that all files of a part belong together.
 """
 
 import argparse
 import dataclasses
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from scripts.common.tables import (
     read_table,
     write_batches,
 )
+from scripts.dataset.licences import Licences
 
 log = get_logger(__name__)
 
@@ -58,11 +60,14 @@ class Part:
         if len(places) > 1:
             raise InputError(f"the files of one part are of {', '.join(sorted(places))}. Give all parts in one order.")
 
-    def rows(self, duplicates: Collection[str], tally: Counter[str]) -> Iterator[dict[str, Any]]:
+    def rows(
+        self, duplicates: Collection[str], accepts: Callable[[str], bool], tally: Counter[str]
+    ) -> Iterator[dict[str, Any]]:
         """Yields the part's rows of the dataset (DATASET) and counts the other prompts by reason.
 
         Args:
             duplicates: ids of near-duplicates to leave out, of the whole run.
+            accepts: licence → whether rows with it may stay.
             tally: reason → prompts; a prompt that is yielded counts under "".
 
         Raises:
@@ -81,10 +86,11 @@ class Part:
                 text = next(texts)
                 if text["prompt_id"] != prompt_id:
                     raise self._mismatch(prompt_id)
-                reason = _reason(prompt_id, duplicates, contaminated)
+                row = self._with_seed(prompt | text, seeds)
+                reason = _reason(prompt_id, duplicates, contaminated) or ("" if accepts(row["license"]) else "licence")
             tally[reason] += 1
             if not reason:
-                yield self._with_seed(prompt | text, seeds)
+                yield row
         if reasons:
             raise self._mismatch(min(reasons))
 
@@ -109,7 +115,9 @@ def _reason(prompt_id: str, duplicates: Collection[str], contaminated: Collectio
     return "contaminated" if prompt_id in contaminated else ""
 
 
-def write_split(parts: Sequence[Part], duplicates: Collection[str], folder: Path) -> Counter[str]:
+def write_split(
+    parts: Sequence[Part], duplicates: Collection[str], accepts: Callable[[str], bool], folder: Path
+) -> Counter[str]:
     """Writes the files of a split and returns reason → prompts, those in the dataset under ""."""
     tally: Counter[str] = Counter()
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +125,7 @@ def write_split(parts: Sequence[Part], duplicates: Collection[str], folder: Path
         old.unlink()
     for number, part in enumerate(parts):
         path = folder / f"train-{number:05d}-of-{len(parts):05d}.parquet"
-        rows = write_batches(path, in_batches(part.rows(duplicates, tally), ROWS_PER_GROUP), DATASET)
+        rows = write_batches(path, in_batches(part.rows(duplicates, accepts, tally), ROWS_PER_GROUP), DATASET)
         log.info("%s: %d rows of %s", path.name, rows, part.prompts.parent.name)
     return tally
 
@@ -129,6 +137,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for kind in kinds:
         parser.add_argument(f"--{kind}", required=True, nargs="+", type=Path, help="one file a part, in the same order")
     parser.add_argument("--duplicates", required=True, help="near-duplicates of the whole run")
+    parser.add_argument("--permissive", required=True, action=argparse.BooleanOptionalAction)
+    parser.add_argument("--licences", required=True, type=Path, help="resources/licences.tsv")
     parser.add_argument("--split", required=True)
     parser.add_argument("--output", required=True, type=Path, help="folder")
     parser.add_argument("--counts", required=True)
@@ -138,7 +148,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     parts = [Part(*files) for files in zip(*(getattr(args, kind) for kind in kinds), strict=True)]
     duplicates = set(read_table(args.duplicates, NEAR_DUPLICATES, ["removed_id"])["removed_id"].to_pylist())
-    tally = write_split(parts, duplicates, args.output)
+    licences = Licences(args.licences)
+    accepts = (lambda licence: licences.judge(licence).permissive) if args.permissive else (lambda licence: True)
+    tally = write_split(parts, duplicates, accepts, args.output)
     kept = tally.pop("", 0)
     Counts("dataset_split", kept + tally.total(), kept, dict(tally), args.split).write(args.counts)
     log.info("%s: %d rows; left out: %s", args.split, kept, dict(sorted(tally.items())))

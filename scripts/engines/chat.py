@@ -1,12 +1,17 @@
 """The model's chat format: a prompt becomes the tokens of a user turn, and an answer has an end and a length.
 
-Shared by the engines that run a model themselves, so that both send the same tokens.
+Shared by the engines that run a model themselves, so that both send the same tokens. A prompt that holds the name of a
+control token, such as a web page about chat formats, is text: it can neither end the user's turn nor begin another one.
+With the openai engine this is up to the endpoint.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from scripts.common.errors import InputError
+
+_PLACE = "\ue000"
+"""Stands for a prompt in the chat template (a private character, which no template holds)."""
 
 
 def load_tokenizer(model: str, revision: str) -> Any:
@@ -33,9 +38,32 @@ def load_tokenizer(model: str, revision: str) -> Any:
 
 
 def prompt_tokens(tokenizer: Any, prompt: str) -> list[int]:
-    """Token ids of a conversation with one user turn, up to where the answer begins."""
+    """Token ids of a conversation with one user turn, up to where the answer begins.
+
+    Raises:
+        ValueError: the prompt names a control token, and the tokenizer cannot tell where its tokens stand in the text.
+    """
+    text = _conversation(tokenizer, prompt)
+    control = special_tokens(tokenizer)
+    if not any(name in prompt for name in control):
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+    if not tokenizer.is_fast:
+        raise ValueError("the prompt names a control token, which this tokenizer cannot read as text")
+    before, _, after = _conversation(tokenizer, _PLACE).partition(_PLACE)
+    prompt_range = range(len(before), len(text) - len(after))
+    encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    tokens: list[int] = []
+    for token, (start, end) in zip(encoding["input_ids"], encoding["offset_mapping"], strict=True):
+        if start in prompt_range and token in control.values():
+            tokens += tokenizer(text[start:end], add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        else:
+            tokens.append(token)
+    return tokens
+
+
+def _conversation(tokenizer: Any, prompt: str) -> str:
     turn = [{"role": "user", "content": prompt}]
-    return tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=True, return_dict=False)
+    return tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
 
 
 def end_tokens(tokenizer: Any, config: Any, stop: Sequence[str]) -> set[int]:

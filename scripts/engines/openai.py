@@ -152,7 +152,8 @@ class OpenAIEngine:
             raise _Busy(f"not a chat completion ({error!r}): {response.text[:300]}") from error
         if reason not in ("stop", "length") or not isinstance(text, str):
             return self._error(request, f"the endpoint gave no text (finish reason {reason})")
-        return Completion(request.request_id, text, n_tokens, reason)
+        whole = text.encode("utf-8", "replace").decode("utf-8")  # JSON may hold lone surrogates, which no table takes
+        return Completion(request.request_id, whole, n_tokens, reason)
 
     def _body(self, request: Request) -> dict[str, Any]:
         sampling = self._sampling

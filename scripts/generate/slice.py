@@ -79,12 +79,19 @@ class Drain:
 
 
 class Job:
-    """Generates the missing texts of a slice into the ledger."""
+    """Generates the missing texts of a slice into the ledger; `json_schema` is the form of all of them, if any."""
 
     def __init__(
-        self, prompts: Mapping[str, str], before: ledger.Finished, writer: ledger.Writer, plan: Recipe, engine_name: str
+        self,
+        prompts: Mapping[str, str],
+        before: ledger.Finished,
+        writer: ledger.Writer,
+        plan: Recipe,
+        engine_name: str,
+        json_schema: Mapping[str, Any] | None = None,
     ) -> None:
         self._prompts = prompts
+        self._json_schema = json_schema
         self._writer = writer
         self._plan = plan
         self._engine_name = engine_name
@@ -126,7 +133,7 @@ class Job:
 
     def _requests(self, pending: Iterable[str]) -> Iterator[Request]:
         for prompt_id in pending:
-            yield Request(prompt_id, self._prompts[prompt_id], self._seed(prompt_id))
+            yield Request(prompt_id, self._prompts[prompt_id], self._seed(prompt_id), self._json_schema)
 
     def _attempt(self, prompt_id: str) -> int:
         """The number of a prompt's next attempt, from 1."""

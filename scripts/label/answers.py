@@ -1,11 +1,10 @@
 """Answers of the language model about a cluster: what is usable in them, and what is wrong with the others."""
 
-import contextlib
 import dataclasses
-import json
 import re
 from typing import Any
 
+from scripts.engines.answers import first_object
 from scripts.label.prompt import SCORE_RANGE, TOPIC_LENGTH
 from scripts.prompts.text import one_line
 
@@ -39,7 +38,9 @@ def parse(text: str) -> Answer:
     The object may stand inside other text, as in a Markdown fence: endpoints do not all enforce the form.
     """
     try:
-        value = _first_object(text)
+        value = first_object(text)
+        if value is None:
+            raise _Unusable("no valid JSON object")
         return Answer(_topic(value.get("topic")), _score(value.get("educational_score")), "")
     except _Unusable as problem:
         return Answer(None, None, str(problem))
@@ -47,13 +48,6 @@ def parse(text: str) -> Answer:
 
 class _Unusable(ValueError):
     """Why an answer is not used."""
-
-
-def _first_object(text: str) -> dict[str, Any]:
-    for brace in re.finditer("{", text):
-        with contextlib.suppress(ValueError, RecursionError):
-            return json.JSONDecoder().raw_decode(text, brace.start())[0]
-    raise _Unusable("no valid JSON object")
 
 
 def _topic(value: Any) -> str:

@@ -4,15 +4,16 @@ A seed's id is the content hash of its kind, text, title and place in the outlin
 of the source, the part or the file; `earlier` is left out, because a unit stays the same when its neighbours change.
 Rows and units that cannot be used are kept aside with a reason:
 
-* from reading: broken_json, missing_column, null, wrong_type, no_human_message, no_units, no_subject;
+* from reading: broken_json, missing_column, null, wrong_type, no_human_message, no_units, no_subject, personal_data;
 * from the filters of the source: filtered_<column>;
 * from the checks: empty, too_short, control_characters, mojibake, giant_word, not_unicode;
 * duplicate_seed: the same seed again in this part (seeds_duplicates finds those of different parts).
 """
 
 import argparse
+import functools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from scripts.common.counts import Counts
 from scripts.common.errors import InputError
 from scripts.common.ids import content_id
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import REJECTED, SEEDS, write_batches, write_table
+from scripts.common.tables import OUTLINES, REJECTED, SEEDS, iterate_rows, write_batches, write_table
 from scripts.seeds.checks import find_problem
 from scripts.seeds.readers import READERS, BadRow, Draft, Rejected
 from scripts.seeds.rows import parse, raw_rows
@@ -33,10 +34,18 @@ DETAIL_CHARACTERS = 200
 
 
 class Part:
-    """Turns raw rows into seeds and keeps account of every one; `rejected` and `counts` are complete at the end."""
+    """Turns raw rows into seeds and keeps account of every one; `rejected` and `counts` are complete at the end.
 
-    def __init__(self, entry: Entry) -> None:
+    Args:
+        entry: the source.
+        outlines: id of a course → its units, for a source of catalogues.
+    """
+
+    def __init__(self, entry: Entry, outlines: Mapping[str, Sequence[Mapping]] | None = None) -> None:
         self.entry = entry
+        self._read = READERS[entry.reader].read
+        if outlines is not None:
+            self._read = functools.partial(self._read, outlines=outlines)
         self.rejected: list[dict[str, str]] = []
         self.rows_in = self.rows_out = self.added = 0
         self._seen: set[str] = set()
@@ -78,7 +87,7 @@ class Part:
         for rule in self.entry.filters:
             if not rule.keeps(row):
                 raise BadRow(f"filtered_{rule.column}", str(row.get(rule.column)))
-        drafts = list(READERS[self.entry.reader].read(row, self.entry.columns))
+        drafts = list(self._read(row, self.entry.columns))
         if not drafts:
             raise BadRow("no_units")
         return drafts
@@ -111,6 +120,11 @@ class Part:
             )
 
 
+def read_outlines(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Id of a course → the units of its outline; none where the model gave no outline."""
+    return {row["course_id"]: row["units"] for row in iterate_rows(path, OUTLINES, ["course_id", "units"])}
+
+
 def batches(seeds: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     """Groups seeds by number and by size, so that a few huge texts do not fill the memory."""
     batch: list[dict[str, Any]] = []
@@ -140,12 +154,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--start", type=int, required=True, help="first row of the part")
     parser.add_argument("--stop", type=int, required=True, help="row after its last one")
     parser.add_argument("--part", required=True, help="number of the part, e.g. 000")
+    parser.add_argument("--outlines", type=Path, help="outlines of the part's courses, for a source of catalogues")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--rejected", type=Path, required=True)
     parser.add_argument("--counts", type=Path, required=True)
     args = parser.parse_args(argv)
     entry = read_entry(args.sources, args.source, args.where)
-    part = Part(entry)
+    part = Part(entry, read_outlines(args.outlines) if args.outlines else None)
     rows = raw_rows(entry, args.downloads, args.start, args.stop)
     write_batches(args.output, batches(part.seeds(rows)), SEEDS)
     write_table(args.rejected, part.rejected, REJECTED)

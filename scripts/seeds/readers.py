@@ -6,7 +6,7 @@
 | first_turn | a dialogue as a list of texts, or its first text (UltraChat) | the first turn |
 | conversation | messages {from, value} (OpenHermes) | the first human message and the answer to it |
 | title | a title (wikiHow) | the title |
-| catalogue | a course catalogue, courses {title, description} (Stanford) | one a course |
+| catalogue | a course catalogue, courses {title, description} (Stanford) | one a unit of the course's outline |
 | book | chapters that nest, sections {title, paragraph} (OpenStax) | one a section |
 | course | units of lesson groups of lessons (Khan Academy) | one a lesson |
 
@@ -17,10 +17,10 @@ lessons before it. Ours is that sections whose title names no subject are kept a
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from scripts.seeds.catalogues import clean_description
+from scripts.seeds.catalogues import Course, clean_description, is_personal
 
 MINIMUM_DESCRIPTION = 20
 """Characters that a course description must keep after its clean-up, as for passages."""
@@ -91,16 +91,44 @@ def title(row: Mapping, columns: Mapping[str, str]) -> Iterator[Draft]:
     yield Draft(title=text if " " in text or len(words) < 2 else " ".join(["How to", *words]))
 
 
-def catalogue(row: Mapping, columns: Mapping[str, str]) -> Iterator[Draft | Rejected]:
-    """One unit a course, with personal data and logistics removed from its description."""
-    book = _value(row, columns["title"], str)
+def courses(row: Mapping, columns: Mapping[str, str]) -> Iterator[Course | Rejected]:
+    """The courses of a catalogue, with personal data and logistics removed from their descriptions."""
     for course in _mappings(_value(row, columns["courses"], list)):
-        name = _string(course.get("title")).strip()
+        name = " ".join(_string(course.get("title")).split())
         description = clean_description(_string(course.get("description")))
-        if len(description) < MINIMUM_DESCRIPTION:
+        if not name:
+            yield Rejected("empty", "a course without a title")
+        elif is_personal(name):
+            yield Rejected("personal_data", "a course whose title names a person or a way to reach one")
+        elif len(description) < MINIMUM_DESCRIPTION:
             yield Rejected("too_short", f"{name}: nothing but logistics in the description")
         else:
-            yield Draft(text=description, title=name, outline=Outline(book=book, chapter=name))
+            yield Course(name, description)
+
+
+def catalogue(
+    row: Mapping, columns: Mapping[str, str], outlines: Mapping[str, Sequence[Mapping]] | None = None
+) -> Iterator[Draft | Rejected]:
+    """One unit for each unit of a course's outline; a course without an outline is one unit, told by its description.
+
+    Args:
+        row: the catalogue.
+        columns: role → column.
+        outlines: id of a course → its units {title, subtopics}.
+    """
+    book = _value(row, columns["title"], str)
+    for course in courses(row, columns):
+        units = (outlines or {}).get(course.id) if isinstance(course, Course) else None
+        if isinstance(course, Rejected):
+            yield course
+        elif not units:
+            yield Draft(text=course.description, title=course.title, outline=Outline(book=book, chapter=course.title))
+        else:
+            titles = tuple(unit["title"] for unit in units)
+            for number, unit in enumerate(units):
+                text = f"{'; '.join(unit['subtopics'])}." if unit["subtopics"] else ""
+                outline = Outline(book=course.title, earlier=titles[:number])
+                yield Draft(text=text, title=unit["title"], outline=outline)
 
 
 def book(row: Mapping, columns: Mapping[str, str]) -> Iterator[Draft | Rejected]:

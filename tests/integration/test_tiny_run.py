@@ -57,6 +57,22 @@ def test_every_seed_has_a_license_and_an_origin(tiny_run):
     assert {seed["kind"] for seed in seeds} == {"passage", "unit", "title", "dialogue"}
 
 
+def test_every_text_carries_the_licence_and_the_origin_of_its_seed(tiny_run):
+    seeds = {seed["seed_id"]: seed for seed in rows(tiny_run, "seeds/*/part-*.parquet", tables.SEEDS)}
+    texts = rows(tiny_run, "dataset/*/train-*.parquet", tables.DATASET)
+    assert {seeds[text["seed_id"]]["source"] for text in texts} == {seed["source"] for seed in seeds.values()}
+    for text in texts:
+        seed = seeds[text["seed_id"]]
+        assert (text["license"], text["origin"]) == (seed["license"], seed["origin"])
+
+
+def test_courses_were_asked_about_and_each_is_an_outline_or_tells_why_not(tiny_run):
+    outlines = rows(tiny_run, "seeds/outlines/stanford/part-000.parquet", tables.OUTLINES)
+    assert len(outlines) == 12
+    assert all(row["outline_raw"].startswith('{"units":') for row in outlines)
+    assert all((row["source"] == "llm") == bool(row["units"]) != bool(row["problem"]) for row in outlines)
+
+
 def test_clusters_are_found_and_every_document_belongs_to_one_or_to_noise(tiny_run):
     sample = rows(tiny_run, "clusters/sample.parquet", tables.CLUSTER_SAMPLE)
     clusters = {row["cluster_id"] for row in sample} - {-1}

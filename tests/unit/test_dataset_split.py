@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -18,12 +19,13 @@ from scripts.common.tables import (
     write_table,
 )
 from scripts.dataset import card, split
+from scripts.dataset.licences import Licences
 from tests.unit.sealed import arguments, decide, rows
 
 KINDS = ("prompts", "seeds", "generations", "decisions", "contamination")
 
 
-def write_part(folder, ids, part="000", source="web", texts=None, failed=(), contaminated=()):
+def write_part(folder, ids, part="000", source="web", texts=None, failed=(), contaminated=(), licences=None):
     """All files of one part whose prompts have these ids; returns them by kind."""
     name = f"{source}/part-{part}.parquet"
     prompts = [
@@ -42,8 +44,9 @@ def write_part(folder, ids, part="000", source="web", texts=None, failed=(), con
         for prompt_id in ids
     ]
     seeds = [
-        {"seed_id": f"seed-{prompt_id}", "source": source, "license": "CC BY 4.0", "origin": f"page {prompt_id}"}
+        {"seed_id": f"seed-{prompt_id}", "source": source, "license": licence, "origin": f"page {prompt_id}"}
         for prompt_id in ids
+        for licence in [(licences or {}).get(prompt_id, "CC BY 4.0")]
     ]
     written = [prompt_id for prompt_id in ids if prompt_id not in failed]
     pairs = [
@@ -67,16 +70,20 @@ def write_duplicates(folder, removed=()):
     return path
 
 
-def write_split(folder, parts, duplicates=(), name="web_samples"):
+def write_split(folder, parts, duplicates=(), name="web_samples", permissive=False):
     output = folder / "dataset" / name
     split.main(
-        arguments(
-            **{kind: [part[kind] for part in parts] for kind in KINDS},
-            duplicates=write_duplicates(folder, duplicates),
-            split=name,
-            output=output,
-            counts=output.with_name(f"{name}.counts.json"),
-        )
+        [
+            "--permissive" if permissive else "--no-permissive",
+            *arguments(
+                **{kind: [part[kind] for part in parts] for kind in KINDS},
+                duplicates=write_duplicates(folder, duplicates),
+                licences="resources/licences.tsv",
+                split=name,
+                output=output,
+                counts=output.with_name(f"{name}.counts.json"),
+            ),
+        ]
     )
     return output
 
@@ -147,8 +154,44 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
         write_split(tmp_path, [part | {"seeds": fewer["seeds"]}])
 
 
-def write_card(folder, splits, **changes):
-    counts = Counts("decontaminate_scan", 3, 3, {}, "web", "000")
+LICENCES = {"a": "MIT", "b": "CC-BY-SA-4.0", "c": None, "d": "LicenseRef-Own", "e": "CC-BY-4.0", "f": "CC-BY-SA-4.0"}
+
+
+def test_a_permissive_dataset_leaves_other_licences_out_and_counts_them(tmp_path):
+    part = write_part(tmp_path, list("abcdef"), contaminated=["f"], licences=LICENCES)
+    everything = write_split(tmp_path, [part], name="all")
+    output = write_split(tmp_path, [part], permissive=True)
+    name = "train-00000-of-00001.parquet"
+    assert read_table(everything / name, DATASET)["prompt_id"].to_pylist() == list("abcde")
+    table = read_table(output / name, DATASET)
+    assert (table["prompt_id"].to_pylist(), table["license"].to_pylist()) == (["a", "e"], ["MIT", "CC-BY-4.0"])
+    counts = Counts.read(tmp_path / "dataset/web_samples.counts.json")
+    assert (counts.rows_in, counts.rows_out) == (6, 2)
+    assert counts.rejected == {"contaminated": 1, "licence": 3}
+
+
+def test_the_card_states_licences_by_count(tmp_path):
+    part = write_part(tmp_path, list("abcde"), licences=LICENCES)
+    text = write_card(tmp_path, [write_split(tmp_path, [part])], passed_on=5)
+    assert "2 of 5 documents come from seeds with a permissive licence" in text
+    assert "| CC-BY-4.0 | 1 | yes | Any use that names the author. |" in text
+    assert "| CC-BY-SA-4.0 | 1 | no | Share-alike" in text
+    assert "| – | 1 | no | No licence is stated. |" in text
+    text = write_card(tmp_path, [write_split(tmp_path, [part], permissive=True)], passed_on=5, permissive=True)
+    assert "Documents whose seed's licence is not permissive were left out." in text
+    assert "| dataset_split | 5 | 0 | 2 | licence 3 |" in text
+    assert "CC-BY-SA-4.0" not in text
+
+
+def test_the_card_sums_rare_licences_up():
+    rows = {"MIT": 50} | {f"LicenseRef-{number:02}": 1 for number in range(30)}
+    found = card.describe_licences(rows, Licences(Path("resources/licences.tsv")))
+    assert (len(found["listed"]), found["listed"][0]["name"], found["permissive"]) == (20, "MIT", 50)
+    assert found["others"] == {"licences": 11, "rows": 11}
+
+
+def write_card(folder, splits, passed_on=3, permissive=False, **changes):
+    counts = Counts("decontaminate_scan", passed_on, passed_on, {}, "web", "000")
     counts.write(folder / "scan.counts.json")
     (folder / "summary.json").write_text(
         json.dumps({"documents": 4, "removed": 1, "clusters": 1, "spared": 0, "minimum_jaccard": 0.7})
@@ -167,6 +210,7 @@ def write_card(folder, splits, **changes):
         "duplicates": folder / "summary.json",
         "contamination": folder / "table.json",
         "sources": folder / "sources.tsv",
+        "licences": "resources/licences.tsv",
         "where": "sample",
         "used": ["web"],
         "name": 'A "quoted" name: yes',
@@ -182,7 +226,7 @@ def write_card(folder, splits, **changes):
         "minimum_tokens": 150,
         "output": folder / "dataset" / "README.md",
     }
-    card.main(arguments(**flags | changes))
+    card.main(["--permissive" if permissive else "--no-permissive", *arguments(**flags | changes)])
     return (folder / "dataset" / "README.md").read_text()
 
 

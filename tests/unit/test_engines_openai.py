@@ -162,6 +162,11 @@ def test_an_answer_without_text_is_an_error(endpoint, content, reason):
     assert answers(endpoint, ["a"])["a"].finish_reason == "error"
 
 
+def test_half_a_character_becomes_a_question_mark(endpoint):
+    endpoint.scripts["a"] = [(200, chat("half \ud83d of it"), {})]
+    assert answers(endpoint, ["a"])["a"].text == "half ? of it"
+
+
 def test_a_refused_key_ends_the_job_after_what_was_finished(endpoint):
     endpoint.scripts["c"] = [(401, f"wrong key {KEY}", {})]
     engine = engines.create(EngineSettings("openai", "m", endpoint=endpoint.url, max_in_flight=1), SAMPLING)

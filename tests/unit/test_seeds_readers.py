@@ -1,7 +1,7 @@
 import pytest
 
-from scripts.seeds.catalogues import clean_description
-from scripts.seeds.readers import READERS, BadRow, Rejected
+from scripts.seeds.catalogues import Course, clean_description
+from scripts.seeds.readers import READERS, BadRow, Outline, Rejected
 
 
 def read(reader, row, **columns):
@@ -86,14 +86,31 @@ def test_a_lesson_knows_the_groups_and_lessons_before_it():
     assert outline.earlier == ("Counting", "Sums")
 
 
-def test_a_course_with_nothing_but_logistics_is_kept_aside():
-    courses = [
+CATALOGUE = {
+    "name": "Physics",
+    "list": [
         {"title": "Optics", "description": "Lenses, mirrors and the eye. 3 units. Dr. A. Hill, hill@example.edu."},
         {"title": "Thesis", "description": "May be repeated for credit. Prerequisite: consent of instructor."},
-    ]
-    kept, rejected = read("catalogue", {"name": "Physics", "list": courses}, title="name", courses="list")
-    assert (kept.text, kept.outline.book) == ("Lenses, mirrors and the eye.", "Physics")
-    assert rejected.reason == "too_short"
+        {"title": "Topics with Prof. Hill", "description": "Whatever Prof. Hill is thinking about this year."},
+        {"description": "A course without a name about lenses."},
+    ],
+}
+
+
+def test_a_course_without_an_outline_is_one_unit():
+    kept, *rejected = read("catalogue", CATALOGUE, title="name", courses="list")
+    assert (kept.title, kept.text, kept.outline.book) == ("Optics", "Lenses, mirrors and the eye.", "Physics")
+    assert [problem.reason for problem in rejected] == ["too_short", "personal_data", "empty"]
+    assert "Hill" not in str(rejected)
+
+
+def test_each_unit_of_a_courses_outline_is_a_seed_that_knows_the_units_before_it():
+    units = [{"title": "Lenses", "subtopics": ["Focus", "Thin lenses"]}, {"title": "The eye", "subtopics": []}]
+    outlines = {Course("Optics", "Lenses, mirrors and the eye.").id: units}
+    drafts = list(READERS["catalogue"].read(CATALOGUE, {"title": "name", "courses": "list"}, outlines=outlines))
+    assert [(draft.title, draft.text) for draft in drafts[:2]] == [("Lenses", "Focus; Thin lenses."), ("The eye", "")]
+    assert [draft.outline for draft in drafts[:2]] == [Outline("Optics"), Outline("Optics", earlier=("Lenses",))]
+    assert [problem.reason for problem in drafts[2:]] == ["too_short", "personal_data", "empty"]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +119,8 @@ def test_a_course_with_nothing_but_logistics_is_kept_aside():
         "Instructor: Dr. Marit Hill, m.hill@example.edu; office hours Tuesday 14:00.",
         "Taught by Beatrix Holloway in Gallery Wing 3.",
         "Led by Mr. Otis Fair.",
+        "With prof. Marsh and Drs. Hill and Øster.",
+        "Write to hill (at) example.edu.",
         "Call 555-0142 or see www.example.edu.",
         "3-5 units.",
         "Prerequisites: MATH 20.",

@@ -13,7 +13,9 @@ rule dataset_split:
         decisions=split_parts("<results>/clean/{source}/part-{part}.parquet"),
         contamination=split_parts("<results>/decontaminate/{source}/part-{part}.parquet"),
         duplicates="<results>/deduplicate/removed.parquet",
+        licences="resources/licences.tsv",
         script="scripts/dataset/split.py",
+        module="scripts/dataset/licences.py",
     output:
         files=directory("<results>/dataset/{split}"),
         counts="<results>/dataset/{split}.counts.json",
@@ -25,11 +27,13 @@ rule dataset_split:
         "../../envs/datatrove.yaml"
     resources:
         runtime=240,
+    params:
+        options=flags("dataset", "permissive"),
     shell:
         "$PYTHON_DATATROVE -m scripts.dataset.split --prompts {input.prompts} --seeds {input.seeds}"
         " --generations {input.generations} --decisions {input.decisions} --contamination {input.contamination}"
-        " --duplicates {input.duplicates} --split {wildcards.split} --output {output.files} --counts {output.counts}"
-        " &> {log}"
+        " --duplicates {input.duplicates} --licences {input.licences} {params.options}"
+        " --split {wildcards.split} --output {output.files} --counts {output.counts} &> {log}"
 
 
 rule dataset_card:
@@ -48,8 +52,10 @@ rule dataset_card:
         duplicates="<results>/deduplicate/summary.json",
         contamination="<results>/decontaminate/table.json",
         sources="resources/sources.tsv",
+        licences="resources/licences.tsv",
         template="scripts/dataset/card.md.jinja",
         script="scripts/dataset/card.py",
+        module="scripts/dataset/licences.py",
     output:
         card="<results>/dataset/README.md",
     log:
@@ -62,12 +68,13 @@ rule dataset_card:
         used=list(SOURCES),
         scale=config["scale"],
         where=config["seeds"]["where"],
-        dataset=flags("dataset", "name"),
+        dataset=flags("dataset", "name", "permissive"),
         llm=flags("llm", "engine", "model", "revision"),
         sampling=flags("generate", "temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens"),
         clean=flags("clean", "minimum_tokens"),
     shell:
         "$PYTHON_DATATROVE -m scripts.dataset.card --splits {input.splits} --counts {input.counts}"
         " --duplicates {input.duplicates} --contamination {input.contamination} --sources {input.sources}"
+        " --licences {input.licences}"
         " --where {params.where} --used {params.used} --scale {params.scale} {params.dataset} {params.llm}"
         " {params.sampling} {params.clean} --output {output.card} &> {log}"

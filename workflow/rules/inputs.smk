@@ -28,6 +28,18 @@ def row_range(wildcards):
     return f"--start {part * size} --stop {min((part + 1) * size, SOURCES[wildcards.source].rows)}"
 
 
+def outline_table(wildcards):
+    """The outlines of a part of course catalogues; other sources have none."""
+    if SOURCES[wildcards.source].entry.reader != "catalogue":
+        return {}
+    return {"outlines": "<results>/seeds/outlines/{source}/part-{part}.parquet"}
+
+
+def outline_flag(wildcards, input):
+    """The flag for them."""
+    return flag("outlines", input.outlines) if "outlines" in input.keys() else ""
+
+
 def max_documents(wildcards):
     """Rows of the source that this run reads at most."""
     return SOURCES[wildcards.source].rows

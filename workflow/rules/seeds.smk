@@ -34,6 +34,7 @@ rule seeds_download:
 rule seeds_load:
     """Seeds of {wildcards.source} part {wildcards.part}"""
     input:
+        unpack(outline_table),
         raw=raw_files,
         registry=ancient(REGISTRY),
         script="scripts/seeds/load.py",
@@ -53,10 +54,11 @@ rule seeds_load:
     params:
         definition=definition,
         rows=row_range,
+        outlines=outline_flag,
         options=flags("seeds", "where", "downloads"),
     shell:
         "$PYTHON_BASE -m scripts.seeds.load --sources {input.registry} --source {wildcards.source} {params.options}"
-        " {params.rows} --part {wildcards.part}"
+        " {params.rows} --part {wildcards.part} {params.outlines}"
         " --output {output.seeds} --rejected {output.rejected} --counts {output.counts} &> {log}"
 
 
