@@ -3,22 +3,30 @@
 import dataclasses
 import json
 
-from scripts.seeds.sources import local_files
+from scripts.seeds.files import find_files
 
 REGISTRY = "resources/sources.tsv"
+LOCK = "config/sources.lock.tsv"
+DOWNLOAD_CODE = expand("scripts/seeds/{name}.py", name=["fetch", "hub", "patience", "locks", "sources"])
 
 
 def definition(wildcards):
-    """The registry's row as a parameter, so that a change of one source reruns that source alone."""
+    """The registry's row, with its lock, as a parameter, so that a change of one source reruns that source alone."""
     fields = dataclasses.asdict(SOURCES[wildcards.source].entry)
-    return json.dumps({key: value for key, value in fields.items() if key != "note"})
+    return json.dumps({key: value for key, value in fields.items() if key not in ("note", "terms")})
+
+
+def downloaded_sources(wildcards):
+    """The manifests of all sources of the run that are fetched from the Hub or the web."""
+    names = [name for name, source in SOURCES.items() if not source.entry.is_local]
+    return expand("<downloads>/{source}/manifest.json", source=names)
 
 
 def raw_files(wildcards):
-    """Files of JSON Lines, or the manifest of the download; one that has grown leaves finished parts alone."""
+    """Files of rows, or the manifest of the download; one that has grown leaves finished parts alone."""
     entry = SOURCES[wildcards.source].entry
     if entry.is_local:
-        return local_files(entry)
+        return find_files(entry.location)
     return ancient(f"{config['seeds']['downloads']}/{entry.source}/manifest.json")
 
 
