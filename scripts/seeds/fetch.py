@@ -15,7 +15,8 @@ from scripts.common.errors import InputError
 from scripts.common.files import read_json, write_json
 from scripts.seeds.patience import PATIENCE, RETRY_STATUS, Patience, Transient, retry_after, retrying
 
-CHUNK = 1 << 20
+PROGRESS = 1 << 20
+"""Bytes that an attempt must bring for the next one to be counted as the first."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +110,6 @@ class _Part:
         headers = {"Accept-Encoding": "identity"}
         if offset:
             headers |= {"Range": f"bytes={offset}-", "If-Range": known["validator"]}
-        start = offset
         try:
             with client.stream("GET", self.url, headers=headers) as response:
                 if response.status_code == 416:
@@ -119,11 +119,11 @@ class _Part:
                 with self.bytes.open("r+b" if start else "wb") as handle:
                     handle.seek(start)
                     handle.truncate()
-                    for chunk in response.iter_raw(CHUNK):
+                    for chunk in response.iter_raw():
                         handle.write(chunk)
             return True
         except httpx.RequestError as error:
-            if self.bytes.exists() and self.bytes.stat().st_size >= offset + CHUNK:
+            if self.version().get("validator") and self.bytes.stat().st_size >= offset + PROGRESS:
                 return False
             raise Transient(f"{type(error).__name__} {error}".strip()) from error
 

@@ -42,7 +42,9 @@ def retrying(patience: Patience) -> Callable[..., Any]:
     """A caller that repeats a function while it raises `Transient`, and raises the last one in the end."""
     import tenacity
 
-    backoff = tenacity.wait_exponential_jitter(patience.first_wait, patience.longest_wait, jitter=patience.first_wait)
+    backoff = tenacity.wait_exponential_jitter(
+        multiplier=patience.first_wait, max=patience.longest_wait, jitter=patience.first_wait
+    )
     log = get_logger("download")
 
     def wait(state: tenacity.RetryCallState) -> float:
