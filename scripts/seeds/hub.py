@@ -78,21 +78,21 @@ def translate(error: Exception, entry: Entry) -> Exception:
 def refusal(entry: Entry, status: int | None, error: Exception) -> InputError:
     """What to do about a dataset, or a file, that is not given."""
     page = f"{PAGE}/{entry.dataset}" if entry.where == "hub" else entry.terms
-    text = str(error)
-    if "gated" in text.lower() or type(error).__name__ == "GatedRepoError" or status in (401, 403):
+    name, text = type(error).__name__, " ".join(str(error).split())
+    missing = name in ("RepositoryNotFoundError", "DatasetNotFoundError") or status == 404
+    if name == "GatedRepoError" or "is a gated dataset" in text or (status in (401, 403) and not missing):
         advice = (
             f"Access has to be asked for: accept the terms at {page}, log in with `hf auth login` or set HF_TOKEN to a "
             "token of that account, and run again"
         )
-    elif isinstance(error, Refused) or status == 404 or type(error).__name__ == "DatasetNotFoundError":
+    elif missing or isinstance(error, Refused):
         advice = (
             f"It has moved, is private or misspelt: look at {page}, correct `location` in resources/sources.tsv, log "
             "in with `hf auth login` or set HF_TOKEN if it is private"
         )
     else:
         advice = f"Look at {page}, and at location, config and split in resources/sources.tsv"
-    details = " ".join(text.split())[:500]
     return InputError(
-        f"source `{entry.source}`: {entry.location} cannot be downloaded ({type(error).__name__}: {details}). "
+        f"source `{entry.source}`: {entry.location} cannot be downloaded ({name}: {text[:500]}). "
         f"{advice}; {entry.how_to_leave_out}. {entry.note}"
     )
