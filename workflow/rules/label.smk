@@ -34,6 +34,7 @@ rule label_topics:
     """Name and educational score of each cluster by the language model"""
     input:
         examples="<results>/topics/examples.parquet",
+        model=model_files("llm"),
         script="scripts/label/topics.py",
     output:
         answers="<results>/topics/answers.parquet",

@@ -19,7 +19,7 @@ localrules:
 rule downloads:
     """Everything that the run needs from the network; no other job uses it"""
     input:
-        downloaded_sources,
+        downloads_needed,
 
 
 rule seeds:
