@@ -81,7 +81,7 @@ def serve(*actions: Action, name: str = "data.jsonl") -> Iterator[tuple[str, Seq
 
 
 class HubHandler(Handler):
-    """The part of the Hub's interface that reading one dataset needs; the dataset is a folder."""
+    """The part of the Hub's interface that reading one dataset or model needs; it is a folder."""
 
     def do_GET(self) -> None:
         self.answer()
@@ -99,16 +99,18 @@ class HubHandler(Handler):
             self.close_connection = True
         elif refusal := server.refusal:
             self.send(refusal[0], X_Error_Code=refusal[1])
-        elif match := re.fullmatch(r"/api/datasets/pages/web(?:/revision/([^/]+))?", path):
+        elif match := re.fullmatch(r"/api/(?:datasets|models)/pages/web(?:/revision/([^/]+))?", path):
             files = [{"rfilename": name} for name in server.files]
-            commit = match[1] or server.commit
+            commit = match[1] if match[1] and len(match[1]) == 40 else server.commit
             self.reply({"id": "pages/web", "sha": commit, "siblings": files, "private": False, "tags": []})
-        elif match := re.fullmatch(r"/api/datasets/pages/web/tree/[^/]+/?(.*)", path):
+        elif match := re.fullmatch(r"/api/(?:datasets|models)/pages/web/tree/[^/]+/?(.*)", path):
             self.reply([info for info in server.infos() if info["path"].startswith(match[1])])
-        elif re.fullmatch(r"/api/datasets/pages/web/paths-info/[^/]+", path):
+        elif re.fullmatch(r"/api/(?:datasets|models)/pages/web/paths-info/[^/]+", path):
             asked = json.loads(body)["paths"] if body.startswith("{") else parse_qs(body)["paths"]
             self.reply([info for info in server.infos() if info["path"] in asked])
-        elif (match := re.fullmatch(r"/datasets/pages/web/resolve/([^/]+)/(.+)", path)) and match[2] in server.files:
+        elif (match := re.fullmatch(r"(?:/datasets)?/pages/web/resolve/([^/]+)/(.+)", path)) and match[
+            2
+        ] in server.files:
             data = (server.folder / match[2]).read_bytes()
             file(data, etag=f'"{hashlib.sha256(data).hexdigest()}"')(self)
         else:
@@ -126,7 +128,7 @@ class HubHandler(Handler):
 
 
 class Hub:
-    """A Hub with the one dataset `pages/web`.
+    """A Hub with one dataset or model, `pages/web`.
 
     Args:
         server: the running server; `refusal` (status, error code) answers everything, `disturbances` answer the next
