@@ -1,4 +1,8 @@
-"""Datasets of the Hugging Face Hub: which commit, how they are streamed, and what to do when they cannot be had."""
+"""Datasets of the Hugging Face Hub: which commit, how they are streamed, and what to do when they cannot be had.
+
+The client libraries repeat requests themselves (and honour Retry-After); what they give up becomes `Transient`, so that
+a download goes on from its last shard.
+"""
 
 from typing import Any
 

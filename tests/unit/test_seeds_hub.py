@@ -61,8 +61,8 @@ def call(hub, folder, program, *flags):
     )
 
 
-def download(hub, folder, table, source="web"):
-    flags = ["--sources", table, "--source", source, "--lock", folder / "lock.tsv", "--max-documents", 50]
+def download(hub, folder, table, source="web", rows=50):
+    flags = ["--sources", table, "--source", source, "--lock", folder / "lock.tsv", "--max-documents", rows]
     return call(hub, folder, "download", *flags, "--output", folder / "downloads" / source)
 
 
@@ -80,6 +80,16 @@ def test_a_dataset_is_streamed_into_shards_at_the_commit_of_the_day(tmp_path, hu
     assert (manifest["rows"], manifest["revision"], manifest["locked"]) == (50, "1" * 40, False)
     assert "web is not locked" in result.stderr
     assert contents(tmp_path, table) == [row["content"] for row in ROWS[:50]]
+
+
+def test_a_later_job_streams_on_at_the_same_commit_where_the_first_one_stopped(tmp_path, hub):
+    table = registry(tmp_path, web=WEB)
+    assert download(hub, tmp_path, table, rows=35).returncode == 0
+    hub.server.commit = "5" * 40
+    assert download(hub, tmp_path, table, rows=60).returncode == 0
+    manifest = json.loads((tmp_path / "downloads" / "web" / "manifest.json").read_text())
+    assert ([shard["rows"] for shard in manifest["shards"]], manifest["revision"]) == ([35, 25], "1" * 40)
+    assert contents(tmp_path, table) == [row["content"] for row in ROWS]
 
 
 def test_a_locked_commit_is_the_one_that_is_read(tmp_path, hub):
