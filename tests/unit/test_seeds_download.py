@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import pyarrow as pa
@@ -44,6 +45,27 @@ def test_a_download_keeps_the_rows_in_order_and_only_the_named_columns(tmp_path,
     rows = [json.loads(text) for _, text in raw_rows(source, tmp_path / "downloads", 35, 85)]
     assert (manifest["rows"], manifest["complete"]) == (100, True)
     assert rows == [{name: row[name] for name in ("content", "url")} for row in ROWS[35:85]]
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "train.jsonl.gz"])
+def test_json_lines_are_streamed_like_parquet(tmp_path, name):
+    folder = tmp_path / "lines"
+    folder.mkdir()
+    data = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+    (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    for maximum in (30, 1000):
+        shards = download(entry(folder), tmp_path / "web", maximum, shard_rows=40)["shards"]
+    texts = [
+        text for shard in shards for text in read_table(tmp_path / "web" / shard["file"], SHARD)["row"].to_pylist()
+    ]
+    assert [json.loads(text)["content"] for text in texts] == [row["content"] for row in ROWS]
+
+
+def test_a_shard_of_huge_rows_is_closed_by_its_size(tmp_path, dataset, monkeypatch):
+    monkeypatch.setattr("scripts.seeds.download.SHARD_CHARACTERS", 500)
+    shards = download(entry(dataset), tmp_path / "web", 1000)["shards"]
+    assert max(shard["rows"] for shard in shards) <= 10
+    assert sum(shard["rows"] for shard in shards) == 100
 
 
 def test_a_download_goes_on_where_an_earlier_one_stopped(tmp_path, dataset):
