@@ -12,6 +12,7 @@ def get_logger(name: str) -> logging.Logger:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
     )
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # else every request of a download is a line
     return logging.getLogger(name)
 
 

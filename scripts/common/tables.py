@@ -27,6 +27,8 @@ OUTLINE = pa.struct(
     ]
 )
 
+ASKED = pa.struct([("seed_data", pa.string()), ("format", pa.string()), ("audience", pa.string())])
+
 SEEDS = pa.schema(
     [
         ("seed_id", pa.string()),
@@ -38,10 +40,12 @@ SEEDS = pa.schema(
         ("language", pa.string()),
         ("license", pa.string()),
         ("origin", pa.string()),
+        ("asked", ASKED),
     ]
 )
-"""One seed: `kind` is passage, unit, title or dialogue; `outline` is null but for units; `earlier` lists the units
-already covered; `origin` tells where the row came from (a URL, or file and row)."""
+"""One seed: `kind` is passage, unit, title, dialogue or prompt; `outline` is null but for units; `earlier` lists the
+units already covered; `origin` tells where the row came from (a URL, or file and row); `asked` is what a published
+prompt asked for, null for every other kind."""
 
 REJECTED = pa.schema([("id", pa.string()), ("reason", pa.string()), ("detail", pa.string())])
 """Rows that a step kept aside; `id` is the row's id, or file and row number where it has none."""

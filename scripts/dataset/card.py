@@ -103,7 +103,7 @@ def read_sources(path: Path, where: str, names: Sequence[str]) -> list[dict[str,
         missing = [column for column in SOURCE_COLUMNS if column not in (reader.fieldnames or ())]
         if missing:
             raise InputError(f"{path} lacks the column {', '.join(missing)}. Add it to the header line.")
-        rows = {row["source"]: row for row in reader if row["where"] == where}
+        rows = {row["source"]: row for row in reader if (row["where"] == "sample") == (where == "sample")}
     absent = [name for name in names if name not in rows]
     if absent:
         raise InputError(f"{path} has no row for source {', '.join(absent)} with where={where}. Add one.")
@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--duplicates", required=True, help="summary of deduplication")
     parser.add_argument("--contamination", required=True, help="table of decontamination")
     parser.add_argument("--sources", required=True, type=Path, help="list of sources with their licences")
-    parser.add_argument("--where", required=True, help="where the seeds came from: sample or hub")
+    parser.add_argument("--where", required=True, help="where the seeds came from: sample or original")
     parser.add_argument("--licences", required=True, type=Path, help="resources/licences.tsv")
     parser.add_argument("--permissive", required=True, action=argparse.BooleanOptionalAction)
     parser.add_argument("--used", required=True, nargs="+", help="sources of this run")

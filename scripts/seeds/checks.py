@@ -8,6 +8,9 @@ import re
 
 from scripts.seeds.readers import Draft, Rejected
 
+MAXIMUM_CHARACTERS = 1_000_000
+"""Of all the texts of a seed together (`seeds.max_characters`)."""
+
 MINIMUM_PASSAGE = 20
 """Characters of a passage; less is a fragment."""
 
@@ -19,13 +22,17 @@ _MOJIBAKE = re.compile("[ÂÃâ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def find_problem(draft: Draft, kind: str) -> Rejected | None:
+def find_problem(draft: Draft, kind: str, max_characters: int = MAXIMUM_CHARACTERS) -> Rejected | None:
     """The first reason against a draft, or None.
 
     Args:
         draft: what a reader made.
-        kind: passage and dialogue need a text, unit and title a title.
+        kind: passage, dialogue and prompt need a text, unit and title a title.
+        max_characters: of all its texts together.
     """
+    length = sum(map(len, _texts(draft)))
+    if length > max_characters:
+        return Rejected("too_long", f"{length} characters; it begins: {draft.text[:100] or draft.title[:100]}")
     needed = draft.title if kind in ("unit", "title") else draft.text
     if not any(character.isalnum() for character in needed):
         return Rejected("empty", "no letter or digit")

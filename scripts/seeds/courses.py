@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sources", type=Path, required=True, help="resources/sources.tsv")
     parser.add_argument("--source", required=True, help="which of its sources")
-    parser.add_argument("--where", required=True, choices=["sample", "hub"])
+    parser.add_argument("--where", required=True, choices=["sample", "original"])
     parser.add_argument("--downloads", type=Path, required=True, help="folder that seeds_download fills")
     parser.add_argument("--start", type=int, required=True, help="first row of the part")
     parser.add_argument("--stop", type=int, required=True, help="row after its last one")

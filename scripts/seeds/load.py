@@ -4,9 +4,11 @@ A seed's id is the content hash of its kind, text, title and place in the outlin
 of the source, the part or the file; `earlier` is left out, because a unit stays the same when its neighbours change.
 Rows and units that cannot be used are kept aside with a reason:
 
-* from reading: broken_json, missing_column, null, wrong_type, no_human_message, no_units, no_subject, personal_data;
+* from reading: not_utf8, broken_json, missing_column, null, wrong_type, no_human_message, no_units, no_subject,
+  personal_data;
 * from the filters of the source: filtered_<column>;
-* from the checks: empty, too_short, control_characters, mojibake, giant_word, not_unicode;
+* from the checks: empty, too_short, too_long, control_characters, mojibake, giant_word, not_unicode;
+* other_language: neither the row's own column nor, without one, its text is in a language of `seeds.languages`;
 * duplicate_seed: the same seed again in this part (seeds_duplicates finds those of different parts).
 """
 
@@ -22,12 +24,13 @@ from scripts.common.errors import InputError
 from scripts.common.ids import content_id
 from scripts.common.logging import get_logger, run
 from scripts.common.tables import OUTLINES, REJECTED, SEEDS, iterate_rows, write_batches, write_table
-from scripts.seeds.checks import find_problem
+from scripts.seeds.checks import MAXIMUM_CHARACTERS, find_problem
+from scripts.seeds.files import Raw
+from scripts.seeds.languages import FREE_TEXT, identify, language_code
 from scripts.seeds.readers import READERS, BadRow, Draft, Rejected
 from scripts.seeds.rows import parse, raw_rows
 from scripts.seeds.sources import Entry, read_entry
 
-LANGUAGES = {"english": "en"}
 BATCH_ROWS = 1000
 BATCH_CHARACTERS = 32_000_000
 DETAIL_CHARACTERS = 200
@@ -38,11 +41,21 @@ class Part:
 
     Args:
         entry: the source.
+        languages: codes of the languages that seeds may be in.
+        max_characters: of the longest seed.
         outlines: id of a course → its units, for a source of catalogues.
     """
 
-    def __init__(self, entry: Entry, outlines: Mapping[str, Sequence[Mapping]] | None = None) -> None:
+    def __init__(
+        self,
+        entry: Entry,
+        languages: Sequence[str] = ("en",),
+        max_characters: int = MAXIMUM_CHARACTERS,
+        outlines: Mapping[str, Sequence[Mapping]] | None = None,
+    ) -> None:
         self.entry = entry
+        self.languages = languages
+        self.max_characters = max_characters
         self._read = READERS[entry.reader].read
         if outlines is not None:
             self._read = functools.partial(self._read, outlines=outlines)
@@ -50,8 +63,8 @@ class Part:
         self.rows_in = self.rows_out = self.added = 0
         self._seen: set[str] = set()
 
-    def seeds(self, rows: Iterable[tuple[str, str | bytes]]) -> Iterator[dict[str, Any]]:
-        """Yields the seeds of (place, JSON text) rows.
+    def seeds(self, rows: Iterable[tuple[str, Raw]]) -> Iterator[dict[str, Any]]:
+        """Yields the seeds of (place, raw row) pairs.
 
         Raises:
             InputError: no row at all has a column that the registry names.
@@ -67,12 +80,9 @@ class Part:
             self.added += len(drafts) - 1
             for number, draft in enumerate(drafts, start=1):
                 unit = f"{place}#{number}" if len(drafts) > 1 else place
-                problem = draft if isinstance(draft, Rejected) else find_problem(draft, self.entry.kind)
-                seed = None if problem else self._seed(draft, row, place)
-                if problem is None and seed["seed_id"] in self._seen:
-                    problem = Rejected("duplicate_seed", seed["seed_id"])
-                if problem:
-                    self._reject(unit, problem)
+                seed = self._seed(draft, row, place)
+                if isinstance(seed, Rejected):
+                    self._reject(unit, seed)
                 else:
                     self._seen.add(seed["seed_id"])
                     self.rows_out += 1
@@ -92,21 +102,37 @@ class Part:
             raise BadRow("no_units")
         return drafts
 
-    def _seed(self, draft: Draft, row: dict, place: str) -> dict[str, Any]:
+    def _seed(self, draft: Draft | Rejected, row: dict, place: str) -> dict[str, Any] | Rejected:
+        problem = draft if isinstance(draft, Rejected) else find_problem(draft, self.entry.kind, self.max_characters)
+        if problem:
+            return problem
+        language = self._language(draft, row)
+        if language not in self.languages:
+            return Rejected("other_language", f"{language}: {draft.text or draft.title}")
         outline, columns = draft.outline, self.entry.columns
         places = (outline.book, outline.chapter, outline.section) if outline else ("", "", "")
-        language = str(row.get(columns.get("language")) or "en").strip().lower()
+        seed_id = content_id(self.entry.kind, draft.text, draft.title, *places)
+        if seed_id in self._seen:
+            return Rejected("duplicate_seed", seed_id)
         return {
-            "seed_id": content_id(self.entry.kind, draft.text, draft.title, *places),
+            "seed_id": seed_id,
             "source": self.entry.source,
             "kind": self.entry.kind,
             "text": draft.text,
             "title": draft.title,
             "outline": vars(outline) if outline else None,
-            "language": _clean(LANGUAGES.get(language, language)),
-            "license": self.entry.licence,
+            "language": language,
+            "license": _clean(str(row.get(columns.get("license")) or self.entry.licence)),
             "origin": _clean(str(row.get(columns.get("url")) or place)),
+            "asked": vars(draft.asked) if draft.asked else None,
         }
+
+    def _language(self, draft: Draft, row: dict) -> str:
+        """What the row says, else what a long enough free text shows, else the first language of the run."""
+        if named := str(row.get(self.entry.columns.get("language")) or "").strip():
+            return _clean(language_code(named))
+        shown = identify(draft.text, self.languages) if self.entry.kind in FREE_TEXT else None
+        return shown or self.languages[0]
 
     def _reject(self, place: str, problem: Rejected) -> None:
         detail = _clean(problem.detail[:DETAIL_CHARACTERS])
@@ -149,8 +175,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sources", type=Path, required=True, help="resources/sources.tsv")
     parser.add_argument("--source", required=True, help="which of its sources")
-    parser.add_argument("--where", required=True, choices=["sample", "hub"])
+    parser.add_argument("--where", required=True, choices=["sample", "original"])
     parser.add_argument("--downloads", type=Path, required=True, help="folder that seeds_download fills")
+    parser.add_argument("--languages", nargs="+", required=True, help="languages of the seeds, e.g. en")
+    parser.add_argument("--max-characters", type=int, required=True, help="a longer seed is kept aside")
     parser.add_argument("--start", type=int, required=True, help="first row of the part")
     parser.add_argument("--stop", type=int, required=True, help="row after its last one")
     parser.add_argument("--part", required=True, help="number of the part, e.g. 000")
@@ -160,7 +188,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--counts", type=Path, required=True)
     args = parser.parse_args(argv)
     entry = read_entry(args.sources, args.source, args.where)
-    part = Part(entry, read_outlines(args.outlines) if args.outlines else None)
+    outlines = read_outlines(args.outlines) if args.outlines else None
+    part = Part(entry, args.languages, args.max_characters, outlines)
     rows = raw_rows(entry, args.downloads, args.start, args.stop)
     write_batches(args.output, batches(part.seeds(rows)), SEEDS)
     write_table(args.rejected, part.rejected, REJECTED)

@@ -5,7 +5,9 @@
 | passage | a text (RefinedWeb, AutoMathText) | the text |
 | first_turn | a dialogue as a list of texts, or its first text (UltraChat) | the first turn |
 | conversation | messages {from, value} (OpenHermes) | the first human message and the answer to it |
-| title | a title (wikiHow) | the title |
+| title | a title, a page name or its address (wikiHow) | the title |
+| article | a title and a text (Wikipedia, the Stanford Encyclopedia) | the title with its text |
+| published_prompt | a prompt with what it asked for (Cosmopedia itself) | the prompt |
 | catalogue | a course catalogue, courses {title, description} (Stanford) | one a unit of the course's outline |
 | book | chapters that nest, sections {title, paragraph} (OpenStax) | one a section |
 | course | units of lesson groups of lessons (Khan Academy) | one a lesson |
@@ -19,6 +21,7 @@ lessons before it. Ours is that sections whose title names no subject are kept a
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from scripts.seeds.catalogues import Course, clean_description, is_personal
 
@@ -40,12 +43,22 @@ class Outline:
 
 
 @dataclasses.dataclass(frozen=True)
+class Asked:
+    """What a published prompt asked for."""
+
+    seed_data: str
+    format: str
+    audience: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Draft:
     """A seed before its checks."""
 
     text: str = ""
     title: str = ""
     outline: Outline | None = None
+    asked: Asked | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,10 +98,24 @@ def conversation(row: Mapping, columns: Mapping[str, str]) -> Iterator[Draft]:
 
 
 def title(row: Mapping, columns: Mapping[str, str]) -> Iterator[Draft]:
-    """One title; a page name such as `Bake-Bread` becomes `How to Bake Bread`."""
+    """One title; a page name such as `Bake-Bread`, or its address, becomes `How to Bake Bread`."""
     text = " ".join(_value(row, columns["title"], str).split())
+    if text.startswith(("http://", "https://")):
+        text = unquote(urlsplit(text).path.rpartition("/")[2])
     words = text.replace("-", " ").replace("_", " ").split()
     yield Draft(title=text if " " in text or len(words) < 2 else " ".join(["How to", *words]))
+
+
+def article(row: Mapping, columns: Mapping[str, str]) -> Iterator[Draft]:
+    """One title with its text; it stands in no outline."""
+    yield Draft(_value(row, columns["text"], str).strip(), " ".join(_value(row, columns["title"], str).split()))
+
+
+def published_prompt(row: Mapping, columns: Mapping[str, str]) -> Iterator[Draft]:
+    """The whole prompt as it was sent, and the seed data, format and audience it was made of."""
+    roles = ("seed_data", "format", "audience")
+    asked = Asked(**{role: _value(row, columns[role], str).strip() for role in roles})
+    yield Draft(text=_value(row, columns["prompt"], str), asked=asked)
 
 
 def courses(row: Mapping, columns: Mapping[str, str]) -> Iterator[Course | Rejected]:
@@ -166,6 +193,8 @@ READERS = {
     "first_turn": Reader(first_turn, ("text",)),
     "conversation": Reader(conversation, ("messages",)),
     "title": Reader(title, ("title",)),
+    "article": Reader(article, ("title", "text")),
+    "published_prompt": Reader(published_prompt, ("prompt", "seed_data", "format", "audience")),
     "catalogue": Reader(catalogue, ("title", "courses")),
     "book": Reader(book, ("title", "chapters")),
     "course": Reader(course, ("title", "units")),

@@ -1,8 +1,8 @@
-"""Raw rows of a source, as JSON texts: from JSON Lines files, or from the shards of a download."""
+"""Raw rows of a source: from files on this machine, from the file that was fetched, or from a download's shards."""
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,34 +10,45 @@ import pyarrow as pa
 from scripts.common.errors import InputError
 from scripts.common.files import read_json
 from scripts.common.tables import iterate_rows
-from scripts.seeds.readers import BadRow
-from scripts.seeds.sources import Entry, local_files
+from scripts.seeds.files import Raw, find_files, read_files
+from scripts.seeds.readers import BadRow, Rejected
+from scripts.seeds.sources import Entry
 
 SHARD = pa.schema([("row", pa.string())])
 """A shard of a download: one raw row as JSON, so that no nested or changing schema can stop a download."""
 
 
-def raw_rows(entry: Entry, downloads: Path, start: int, stop: int) -> Iterator[tuple[str, str | bytes]]:
-    """(place, JSON text) of the rows [start, stop) of a source; fewer when it ends before.
+def raw_rows(entry: Entry, downloads: Path, start: int, stop: int) -> Iterator[tuple[str, Raw]]:
+    """(place, raw row) of the rows [start, stop) of a source; fewer when it ends before.
 
     Raises:
-        InputError: the source is not on this machine.
+        InputError: the source is not on this machine, or a file is damaged.
     """
-    if not entry.is_local:
-        return _from_shards(entry, downloads / entry.source, start, stop)
-    files = local_files(entry)
-    if not files:
+    if entry.is_local:
+        files = find_files(entry.location)
+        if not files:
+            raise InputError(
+                f"source `{entry.source}`: {entry.location} does not exist or holds no file of rows. Put it there, "
+                f"correct its location in the registry of sources, {entry.how_to_leave_out}. {entry.note}"
+            )
+        return itertools.islice(read_files(files), start, stop)
+    folder = downloads / entry.source
+    manifest = folder / "manifest.json"
+    if not manifest.exists():
         raise InputError(
-            f"source `{entry.source}`: {entry.location} does not exist or holds no .jsonl file. "
-            f"Put it there, or correct its location in the registry of sources. {entry.note}"
+            f"source `{entry.source}` is not downloaded: {manifest} is missing. Run `snakemake downloads`."
         )
-    return itertools.islice(_from_files(files), start, stop)
+    if entry.is_file:
+        return itertools.islice(read_files([folder / read_json(manifest)["file"]]), start, stop)
+    return _from_shards(entry, folder, read_json(manifest)["shards"], start, stop)
 
 
-def parse(text: str | bytes) -> dict:
+def parse(raw: Raw) -> dict:
     """A raw row as a mapping; raises `BadRow` for anything else."""
+    if isinstance(raw, Rejected):
+        raise BadRow(raw.reason, raw.detail)
     try:
-        row = json.loads(text)
+        row = json.loads(raw) if isinstance(raw, str | bytes) else raw
     except (ValueError, RecursionError) as error:
         raise BadRow("broken_json", str(error)) from error
     if not isinstance(row, dict):
@@ -45,20 +56,9 @@ def parse(text: str | bytes) -> dict:
     return row
 
 
-def _from_files(files: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
-    for path in files:
-        with path.open("rb") as handle:
-            for number, line in enumerate(handle, start=1):
-                if line.strip():
-                    yield f"{path.name}:{number}", line
-
-
-def _from_shards(entry: Entry, folder: Path, start: int, stop: int) -> Iterator[tuple[str, str]]:
-    manifest = folder / "manifest.json"
-    if not manifest.exists():
-        raise InputError(f"source `{entry.source}` is not downloaded: {manifest} is missing. Run seeds_download first.")
+def _from_shards(entry: Entry, folder: Path, shards: list[dict], start: int, stop: int) -> Iterator[tuple[str, Raw]]:
     first = 0
-    for shard in read_json(manifest)["shards"]:
+    for shard in shards:
         if first < stop and first + shard["rows"] > start:
             rows = iterate_rows(folder / shard["file"], SHARD)
             for index in range(first, min(first + shard["rows"], stop)):

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from scripts.seeds.sources import Entry, read_entry, read_rows
+from scripts.seeds.sources import Entry, is_at, read_entry, read_rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,19 +34,24 @@ class Source:
     entry: Entry
 
 
-def read_sources(table: Path, config: Mapping) -> dict[str, Source]:
-    """The sources that the configuration asks for, in its order.
+def read_sources(table: Path, config: Mapping, locks: Path) -> dict[str, Source]:
+    """The sources that the configuration asks for, in its order, as the lock has them.
 
     Raises:
         InputError: a source that the table does not have at the place (`seeds.where`) asked for, or a broken row.
     """
     where = config["seeds"]["where"]
-    rows = {row["source"]: row for _, row in read_rows(table) if row["where"] == where}
+    rows = {row["source"]: row for _, row in read_rows(table) if is_at(row, where)}
     return {
-        name: _source(read_entry(table, name, where), rows[name], maximum, config)
+        name: _source(read_entry(table, name, where, locks), rows[name], maximum, config)
         for name, maximum in config["seeds"]["sources"].items()
         if maximum
     }
+
+
+def unlocked(sources: Mapping[str, Source]) -> list[str]:
+    """The sources that may change between two downloads, because no lock tells which version is meant."""
+    return [source.name for source in sources.values() if not source.entry.is_locked]
 
 
 def splits(sources: Mapping[str, Source]) -> dict[str, list[str]]:

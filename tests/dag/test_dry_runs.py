@@ -26,6 +26,28 @@ def test_small_downloads_and_uses_one_gpu_a_job():
     assert {jobs[rule] for rule in PER_PART} == {9}
 
 
+def test_downloads_are_all_that_a_run_needs_from_the_network():
+    jobs = planned_jobs("downloads", "--config", "scale=small", FRESH)
+    assert jobs == {"seeds_download": 6, "downloads_models": 1, "downloads_benchmarks": 1, "downloads": 1}
+
+
+def test_tiny_downloads_nothing_and_needs_no_lock():
+    assert "seeds_download" not in planned_jobs("downloads", "--config", FRESH)
+    assert "warning: no lock" not in snakemake("-n", "downloads", "--config", FRESH).stderr
+
+
+def test_a_run_without_a_lock_says_so():
+    result = snakemake("-n", "downloads", "--config", "scale=small", FRESH)
+    assert "warning: no lock for web, wikihow, auto_math_text, ultrachat, openhermes" in result.stderr
+    assert "snakemake lock_sources" in result.stderr
+
+
+@pytest.mark.parametrize("source", ["wikipedia", "openwebmath", "sep", "fineweb", "cosmopedia_web_samples_v1"])
+def test_one_line_adds_a_source(source):
+    setting = f"seeds={{sources: {{{source}: 1000}}}}"
+    assert planned_jobs("seeds", "--config", "scale=small", FRESH, setting)["seeds_download"] == 7
+
+
 def test_full_plans_the_paper_on_slurm():
     jobs = planned_jobs("--profile", "slurm", "--config", FRESH)
     assert jobs["embed_documents"] == 60
@@ -70,7 +92,7 @@ def test_fraction_plans_fewer_slices():
         ("scale=huge", "unknown scale 'huge': it must be one of full, small, tiny"),
         ("fracton=0.5", "unknown key `fracton`: did you mean `fraction`?"),
         ("fraction=lots", "`fraction`: 'lots' is not of type 'number'"),
-        ("seeds={sources: {wikipedia: 3}}", "unknown source `wikipedia`: resources/sources.tsv has no row"),
+        ("seeds={sources: {wikipaedia: 3}}", "unknown source `wikipaedia`: resources/sources.tsv has no"),
         ("train={experiment: cosmo-9b}", "config/experiments/cosmo-9b.yaml"),
         ("interpreters={vllm: /no/python}", "/no/python"),
     ],

@@ -46,10 +46,22 @@ def test_a_conversation_without_a_human_is_refused():
         ("Bake-Sourdough-Bread", "How to Bake Sourdough Bread"),
         ("Set Up a Wi-Fi Router", "Set Up a Wi-Fi Router"),
         ("Juggle", "Juggle"),
+        ("https://www.example.org/Read-a-Map-%26-Compass", "How to Read a Map & Compass"),
     ],
 )
 def test_page_names_become_titles(given, title):
     assert read("title", {"title": given}, title="title")[0].title == title
+
+
+def test_an_article_is_a_title_with_its_text():
+    (draft,) = read("article", {"t": " Peat\n", "x": "Soil of plants.\n"}, title="t", text="x")
+    assert (draft.title, draft.text, draft.outline) == ("Peat", "Soil of plants.", None)
+
+
+def test_a_published_prompt_is_not_changed_by_a_character():
+    row = {"prompt": " Write.\n", "seed_data": "s", "format": "f", "audience": "a"}
+    (draft,) = read("published_prompt", row, **{name: name for name in row})
+    assert (draft.text, draft.asked.seed_data, draft.asked.format, draft.asked.audience) == (" Write.\n", "s", "f", "a")
 
 
 def test_a_book_gives_one_unit_a_section_with_the_earlier_ones():

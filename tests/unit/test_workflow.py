@@ -97,7 +97,7 @@ def test_merging_changes_neither_side():
 
 
 def sources(**user):
-    return layout.read_sources(Path("resources/sources.tsv"), resolved(**user))
+    return layout.read_sources(Path("resources/sources.tsv"), resolved(**user), Path("config/sources.lock.tsv"))
 
 
 def test_parts_and_slices_follow_from_the_configuration():

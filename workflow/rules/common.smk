@@ -27,9 +27,16 @@ try:
         scales=Path("config/scales"),
         schema=yaml.safe_load(Path("workflow/schemas/config.schema.yaml").read_text()),
     )
-    SOURCES = layout.read_sources(Path("resources/sources.tsv"), config)
+    SOURCES = layout.read_sources(Path("resources/sources.tsv"), config, Path("config/sources.lock.tsv"))
 except (InputError, OSError) as error:
     stop(error)
+
+if workflow.is_main_process and (unlocked := layout.unlocked(SOURCES)):
+    print(
+        f"warning: no lock for {', '.join(unlocked)}: another download may give other data. "
+        "`snakemake lock_sources` writes config/sources.lock.tsv.",
+        file=sys.stderr,
+    )
 
 SPLITS = layout.splits(SOURCES)
 CLUSTERED = [source for source in config["cluster"]["sources"] if source in SOURCES]
@@ -47,6 +54,10 @@ def interpreter(tool):
 TOOLS = {name: name for name in ("base", "embed", "cluster", "datatrove", "train", "evaluate", "report")}
 TOOLS["llm"] = config["llm"]["engine"]
 os.environ.update({f"PYTHON_{name.upper()}": interpreter(tool) for name, tool in TOOLS.items()})
+
+# Every job is offline; only downloads, which run where Snakemake runs, use the network, unless the user forbade it.
+os.environ.setdefault("DOWNLOADS_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
+os.environ.update(HF_HUB_OFFLINE="1")
 
 LLM_ENV = f"../../envs/{config['llm']['engine']}.yaml"
 

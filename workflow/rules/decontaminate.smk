@@ -1,6 +1,6 @@
 """Decontamination: benchmark rows → documents that share a 10-gram with one → removed if they match half of it.
 in:  <results>/generations/<source>/part-*.parquet, what clean and deduplication left of them, and the benchmarks' rows
-(seeds.where: the shipped sample or the Hub)
+(seeds.where: the shipped sample or <downloads>/benchmarks)
 out: <results>/decontaminate/<source>/part-*.parquet (every pair that shares a 10-gram), table.json (as published)
 cost at full scale (31 M texts): about 3 CPU-hours in one job a part (6,800 texts of 2 kB a second and core), each with
 half a GB for the 10-grams of the full benchmarks"""
@@ -9,7 +9,7 @@ half a GB for the 10-grams of the full benchmarks"""
 rule decontaminate_index:
     """Benchmark rows to compare with"""
     input:
-        rows=benchmark_files,
+        rows=benchmark_files("decontaminate"),
         script="scripts/decontaminate/index.py",
     output:
         rows="<results>/decontaminate/index/rows.parquet",

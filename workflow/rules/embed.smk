@@ -10,6 +10,7 @@ rule embed_documents:
     """Sentence embeddings of {wildcards.source} part {wildcards.part}"""
     input:
         seeds="<results>/seeds/{source}/part-{part}.parquet",
+        model=model_files("embed"),
         script="scripts/embed/documents.py",
     output:
         embeddings="<results>/embeddings/{source}/part-{part}.parquet",

@@ -1,5 +1,5 @@
 """Evaluate: the trained model → its scores on the benchmarks (lighteval), with standard errors and chance levels.
-in:  <results>/train/<experiment>/model/; benchmark rows from the shipped sample or the Hub (as seeds.where)
+in:  <results>/train/<experiment>/model/; benchmark rows from the shipped sample or <downloads>/benchmarks (as seeds.where)
 out: <results>/evaluate/<experiment>/scores.json
 cost at full scale: about one GPU-hour"""
 
@@ -8,6 +8,7 @@ rule evaluate_model:
     """Benchmark scores of {wildcards.experiment}"""
     input:
         model="<results>/train/{experiment}/model",
+        benchmarks=benchmark_files("evaluate"),
         script="scripts/evaluate/model.py",
         tasks="scripts/evaluate/tasks.py",
         rows="scripts/benchmarks/rows.py",

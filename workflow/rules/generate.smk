@@ -20,6 +20,7 @@ rule generate_slice:
     """Texts of {wildcards.source} part {wildcards.part}, slice {wildcards.slice}"""
     input:
         prompts="<results>/prompts/{source}/part-{part}.parquet",
+        model=model_files("llm"),
         script="scripts/generate/slice.py",
     output:
         marker="<results>/generations/slices/{source}/part-{part}/slice-{slice}.json",

@@ -3,22 +3,55 @@
 import dataclasses
 import json
 
-from scripts.seeds.sources import local_files
+from scripts.seeds.files import find_files
 
 REGISTRY = "resources/sources.tsv"
+LOCK = "config/sources.lock.tsv"
+BENCHMARKS = sorted(
+    name for name in {*config["decontaminate"]["benchmarks"], *config["evaluate"]["benchmarks"]} if "|" not in name
+)
+MODEL_KEYS = {"embed": "model", "llm": "model", "tokenize": "tokenizer"}
+DOWNLOAD_CODE = expand("scripts/seeds/{name}.py", name=["fetch", "hub", "patience", "locks", "sources"])
 
 
 def definition(wildcards):
-    """The registry's row as a parameter, so that a change of one source reruns that source alone."""
+    """The registry's row, with its lock, as a parameter, so that a change of one source reruns that source alone."""
     fields = dataclasses.asdict(SOURCES[wildcards.source].entry)
-    return json.dumps({key: value for key, value in fields.items() if key != "note"})
+    return json.dumps({key: value for key, value in fields.items() if key not in ("note", "terms")})
+
+
+def downloads_needed(wildcards):
+    """Everything that this run fetches from the Hub or the web."""
+    names = [name for name, source in SOURCES.items() if not source.entry.is_local]
+    sources = expand("<downloads>/{source}/manifest.json", source=names)
+    benchmarks = [file for section in ("decontaminate", "evaluate") for file in benchmark_files(section)(wildcards)]
+    return [*sources, *benchmarks, *model_files("embed", "llm", "tokenize")]
+
+
+def hub_models(*sections):
+    """The models of these sections that come from the Hub, each as name@revision: no folders, packages, endpoints."""
+    named = {
+        section: (config[section][MODEL_KEYS[section]], config[section].get("revision", "main")) for section in sections
+    }
+    if config["llm"]["engine"] == "openai":
+        named.pop("llm", None)
+    return [
+        f"{name}@{revision}"
+        for name, revision in named.values()
+        if not name.startswith("package:") and not Path(Path(name).parts[0]).is_dir()
+    ]
+
+
+def model_files(*sections):
+    """What a job that uses the models of these sections waits for; none when they are on this machine anyway."""
+    return [ancient("<results>/models.json")] if hub_models(*sections) else []
 
 
 def raw_files(wildcards):
-    """Files of JSON Lines, or the manifest of the download; one that has grown leaves finished parts alone."""
+    """Files of rows, or the manifest of the download; one that has grown leaves finished parts alone."""
     entry = SOURCES[wildcards.source].entry
     if entry.is_local:
-        return local_files(entry)
+        return find_files(entry.location)
     return ancient(f"{config['seeds']['downloads']}/{entry.source}/manifest.json")
 
 
@@ -103,14 +136,19 @@ def part_slices(wildcards):
 
 
 def benchmark_location(wildcards):
-    """Where benchmark rows are read from: the folder of the shipped sample, or the Hub."""
-    return "resources/sample/benchmarks" if config["seeds"]["where"] == "sample" else "hub"
+    """The folder of benchmark rows: that of the shipped sample, or of the download."""
+    folder = "resources/sample" if config["seeds"]["where"] == "sample" else config["seeds"]["downloads"]
+    return f"{folder}/benchmarks"
 
 
-def benchmark_files(wildcards):
-    """The shipped benchmark rows that are compared with; none when they come from the Hub."""
-    names = config["decontaminate"]["benchmarks"] if config["seeds"]["where"] == "sample" else []
-    return [f"{benchmark_location(wildcards)}/{name}.jsonl" for name in names]
+def benchmark_files(section):
+    """An input function: the rows of the benchmarks that a section names; lighteval's own tasks have none here."""
+
+    def files(wildcards):
+        names = [name for name in config[section]["benchmarks"] if name in BENCHMARKS]
+        return [ancient(f"{benchmark_location(wildcards)}/{name}.jsonl") for name in names]
+
+    return files
 
 
 def split_parts(pattern):

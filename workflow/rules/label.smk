@@ -35,6 +35,7 @@ rule label_topics:
     input:
         examples="<results>/topics/examples.parquet",
         code=expand("scripts/label/{file}.py", file=["prompt", "answers"]),
+        model=model_files("llm"),
         script="scripts/label/topics.py",
     output:
         answers="<results>/topics/answers.parquet",

@@ -3,6 +3,7 @@
 
 localrules:
     all,
+    downloads,
     seeds,
     embeddings,
     clusters,
@@ -13,6 +14,12 @@ localrules:
     model,
     evaluation,
     report,
+
+
+rule downloads:
+    """Everything that the run needs from the network; no other job uses it"""
+    input:
+        downloads_needed,
 
 
 rule seeds:

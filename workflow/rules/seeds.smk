@@ -1,9 +1,33 @@
 """Seeds of every source, in parts of `seeds.documents_per_part` rows.
 
-in:  resources/sources.tsv; the shipped sample, or the original datasets (`seeds.where`)
+in:  resources/sources.tsv; the shipped sample, or the original datasets (`seeds.where`); config/sources.lock.tsv if there
 out: <results>/seeds/<source>/part-NNN.parquet with rejected rows and counts, <results>/seeds/duplicates.parquet
-cost at full scale: an estimated 30 GB to download and as much to keep, once for all runs; 2 core-minutes a part
+cost at full scale: an estimated 30 GB to download and as much to keep, once for all runs; 4 core-minutes a part
+
+Downloads run where Snakemake runs, which needs internet access; `snakemake downloads` makes nothing else.
 """
+
+
+localrules:
+    lock_sources,
+    seeds_download,
+
+
+rule lock_sources:
+    """Write down which revision or checksum every source has now"""
+    input:
+        registry=REGISTRY,
+        script="scripts/seeds/lock_sources.py",
+        modules=DOWNLOAD_CODE,
+    log:
+        "<logs>/lock_sources/lock_sources.log",
+    conda:
+        "../../envs/base.yaml"
+    params:
+        lock=LOCK,
+    shell:
+        "HF_HUB_OFFLINE=$DOWNLOADS_OFFLINE $PYTHON_BASE -m scripts.seeds.lock_sources"
+        " --sources {input.registry} --output {params.lock} &> {log}"
 
 
 rule seeds_download:
@@ -11,6 +35,7 @@ rule seeds_download:
     input:
         registry=ancient(REGISTRY),
         script="scripts/seeds/download.py",
+        modules=DOWNLOAD_CODE,
     output:
         manifest="<downloads>/{source}/manifest.json",
     log:
@@ -20,15 +45,16 @@ rule seeds_download:
     conda:
         "../../envs/base.yaml"
     resources:
-        mem_mb=32000,  # OpenHermes is one JSON array of 1.9 GB that is parsed at once
-        runtime=1440,
+        mem_mb=4000,
     params:
         definition=definition,
+        lock=LOCK,
         maximum=max_documents,
         folder=subpath(output.manifest, parent=True),
     shell:
-        "$PYTHON_BASE -m scripts.seeds.download --sources {input.registry} --source {wildcards.source}"
-        " --max-documents {params.maximum} --output {params.folder} &> {log}"
+        "HF_HUB_OFFLINE=$DOWNLOADS_OFFLINE $PYTHON_BASE -m scripts.seeds.download --sources {input.registry}"
+        " --lock {params.lock} --source {wildcards.source} --max-documents {params.maximum}"
+        " --output {params.folder} &> {log}"
 
 
 rule seeds_load:
@@ -38,7 +64,9 @@ rule seeds_load:
         raw=raw_files,
         registry=ancient(REGISTRY),
         script="scripts/seeds/load.py",
-        modules=expand("scripts/seeds/{name}.py", name=["rows", "readers", "catalogues", "checks"]),
+        modules=expand(
+            "scripts/seeds/{name}.py", name=["rows", "files", "readers", "catalogues", "checks", "languages"]
+        ),
     output:
         seeds="<results>/seeds/{source}/part-{part}.parquet",
         rejected="<results>/seeds/{source}/part-{part}.rejected.parquet",
@@ -55,7 +83,7 @@ rule seeds_load:
         definition=definition,
         rows=row_range,
         outlines=outline_flag,
-        options=flags("seeds", "where", "downloads"),
+        options=flags("seeds", "where", "downloads", "languages", "max_characters"),
     shell:
         "$PYTHON_BASE -m scripts.seeds.load --sources {input.registry} --source {wildcards.source} {params.options}"
         " {params.rows} --part {wildcards.part} {params.outlines}"

@@ -8,6 +8,7 @@ rule tokenize_split:
     """Token files of {wildcards.split}"""
     input:
         dataset="<results>/dataset/{split}",
+        tokenizer=model_files("tokenize"),
         script="scripts/tokenize/split.py",
     output:
         tokens=directory("<results>/tokens/{split}"),
