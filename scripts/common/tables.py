@@ -27,6 +27,8 @@ OUTLINE = pa.struct(
     ]
 )
 
+ASKED = pa.struct([("seed_data", pa.string()), ("format", pa.string()), ("audience", pa.string())])
+
 SEEDS = pa.schema(
     [
         ("seed_id", pa.string()),
@@ -38,10 +40,12 @@ SEEDS = pa.schema(
         ("language", pa.string()),
         ("license", pa.string()),
         ("origin", pa.string()),
+        ("asked", ASKED),
     ]
 )
-"""One seed: `kind` is passage, unit, title or dialogue; `outline` is null but for units; `earlier` lists the units
-already covered; `origin` tells where the row came from (a URL, or file and row)."""
+"""One seed: `kind` is passage, unit, title, dialogue or prompt; `outline` is null but for units; `earlier` lists the
+units already covered; `origin` tells where the row came from (a URL, or file and row); `asked` is what a published
+prompt asked for, null for every other kind."""
 
 REJECTED = pa.schema([("id", pa.string()), ("reason", pa.string()), ("detail", pa.string())])
 """Rows that a step kept aside; `id` is the row's id, or file and row number where it has none."""
@@ -116,6 +120,9 @@ PROMPTS = pa.schema(
         ("language", pa.string()),
     ]
 )
+
+CANDIDATES = pa.schema([*PROMPTS, ("cell", pa.string()), ("rank", pa.int64())])
+"""Prompts before the mix is applied: `cell` is where a prompt belongs in it, the lowest `rank` is taken first."""
 
 GENERATIONS = pa.schema(
     [
@@ -205,11 +212,29 @@ def write_table(path: str | Path, rows: pa.Table | Sequence[dict[str, Any]], sch
 
 def write_batches(path: str | Path, batches: Iterable[Sequence[dict[str, Any]]], schema: pa.Schema) -> int:
     """Writes a table batch by batch with flat memory and returns the number of rows."""
+    return write_columns(path, (pa.RecordBatch.from_pylist(list(batch), schema=schema) for batch in batches), schema)
+
+
+def write_columns(
+    path: str | Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema, long_columns: Sequence[str] = ()
+) -> int:
+    """Writes a table by record batches, each a row group, with flat memory; returns the number of rows.
+
+    Args:
+        path: the file.
+        batches: rows with the columns of the schema; an empty batch is left out.
+        schema: of the table.
+        long_columns: columns of texts or ids that hardly repeat: no dictionary and no statistics are made of them,
+            which would cost time and save nothing.
+    """
     rows = 0
-    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    short = [name for name in schema.names if name not in long_columns] if long_columns else True
+    options = {"compression": "zstd", "use_dictionary": short, "write_statistics": short}
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, **options) as writer:
         for batch in batches:
-            writer.write_batch(pa.RecordBatch.from_pylist(list(batch), schema=schema))
-            rows += len(batch)
+            if batch.num_rows:
+                writer.write_batch(batch)
+                rows += batch.num_rows
     return rows
 
 

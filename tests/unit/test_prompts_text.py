@@ -2,10 +2,12 @@
 
 import unicodedata
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scripts.prompts.fields import excerpts
 from scripts.prompts.text import clean, excerpt, one_line
 
 AWKWARD = "ab \n\r\t\x00\x1b\x85\u2028\ufeff\ud83d\udc4de\u0301\u0323\u200d\u1112\u1161\u11ab\u0e33"
@@ -65,3 +67,17 @@ def test_an_excerpt_is_short_encodable_and_stable(text, characters):
     assert excerpt(cut, characters) == cut
     cut.encode("utf-8")
     assert all(unicodedata.category(character) != "Cc" or character in "\n\t" for character in cut)
+
+
+SOUND = st.characters(exclude_categories=["Cs"])
+
+
+@given(
+    st.lists(st.text(st.sampled_from(AWKWARD.replace("\ud83d", "").replace("\udc4d", "")) | SOUND)), st.integers(1, 12)
+)
+def test_a_column_is_cut_like_its_texts_one_by_one(texts, characters):
+    assert excerpts(pa.array(texts, pa.string()), characters).to_pylist() == [excerpt(t, characters) for t in texts]
+
+
+def test_a_missing_text_is_an_empty_extract():
+    assert excerpts(pa.array([None, "tea"]), 2).to_pylist() == ["", "te"]
