@@ -7,7 +7,7 @@ or a random generator.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
 def content_id(*fields: str) -> str:
     """The 32-digit id of some text fields; lone surrogates are allowed and count as themselves."""
-    digest = hashlib.blake2b(digest_size=16)
-    for field in fields:
-        _add(digest, field.encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
+    return _digest(fields).hexdigest()
 
 
 def ids_after(*fields: str) -> Callable[[bytes], str]:
@@ -27,13 +24,12 @@ def ids_after(*fields: str) -> Callable[[bytes], str]:
 
     The state after the common fields is kept and copied, which spares hashing them again for every text.
     """
-    common = hashlib.blake2b(digest_size=16)
-    for field in fields:
-        _add(common, field.encode("utf-8", "surrogatepass"))
+    common = _digest(fields)
 
     def identify(data: bytes) -> str:
         digest = common.copy()
-        _add(digest, data)
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
         return digest.hexdigest()
 
     return identify
@@ -67,6 +63,10 @@ def sampling_seed(prompt_id: str, seed: int, attempt: int = 1) -> int:
     return int(content_id("sampling", prompt_id, str(seed), str(attempt))[:8], 16) & 0x7FFFFFFF
 
 
-def _add(digest: "hashlib.blake2b", data: bytes) -> None:
-    digest.update(len(data).to_bytes(8, "little"))
-    digest.update(data)
+def _digest(fields: Iterable[str]) -> "hashlib.blake2b":
+    digest = hashlib.blake2b(digest_size=16)
+    for field in fields:
+        data = field.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest

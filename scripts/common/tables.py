@@ -216,26 +216,43 @@ def write_batches(path: str | Path, batches: Iterable[Sequence[dict[str, Any]]],
 
 
 def write_columns(
-    path: str | Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema, long_columns: Sequence[str] = ()
+    path: str | Path,
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    long_columns: Sequence[str] = (),
+    rows_per_group: int = 1,
 ) -> int:
-    """Writes a table by record batches, each a row group, with flat memory; returns the number of rows.
+    """Writes a table by record batches with flat memory; returns the number of rows.
 
     Args:
         path: the file.
-        batches: rows with the columns of the schema; an empty batch is left out.
+        batches: rows with the columns of the schema.
         schema: of the table.
         long_columns: columns of texts or ids that hardly repeat: no dictionary and no statistics are made of them,
             which would cost time and save nothing.
+        rows_per_group: batches are held until they have so many rows, then written as one row group. Each row group
+            costs some milliseconds, however small it is.
     """
     rows = 0
     short = [name for name in schema.names if name not in long_columns] if long_columns else True
     options = {"compression": "zstd", "use_dictionary": short, "write_statistics": short}
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, **options) as writer:
-        for batch in batches:
-            if batch.num_rows:
-                writer.write_batch(batch)
-                rows += batch.num_rows
+        for group in _groups(batches, rows_per_group):
+            writer.write_table(pa.Table.from_batches(group))
+            rows += sum(map(len, group))
     return rows
+
+
+def _groups(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
+    """Batches in lists of at least so many rows, the last one smaller."""
+    group: list[pa.RecordBatch] = []
+    for batch in batches:
+        group.append(batch)
+        if sum(map(len, group)) >= rows:
+            yield group
+            group = []
+    if any(map(len, group)):
+        yield group
 
 
 def read_table(path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:

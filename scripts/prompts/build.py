@@ -36,7 +36,8 @@ from scripts.prompts.render import Recipe, prompts_of
 from scripts.prompts.templates import load
 
 COLUMNS = ["seed_id", "kind", "text", "title", "outline", "language", "asked"]
-SEEDS_AT_ONCE = 2000
+SEEDS_AT_ONCE, ROWS_PER_GROUP = 1000, 8000
+LONG = ["prompt", "prompt_id", "seed_id", "rank"]
 NOISE = -1
 """The cluster of a document that is in none."""
 
@@ -123,37 +124,40 @@ class Builder:
         self.rows_in = self.rows_out = self.used = 0
 
     def prompts(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yields the prompts (CANDIDATES) of each batch of seeds."""
+        """Yields the prompts (CANDIDATES) of each batch of seeds, template by template."""
         for seeds in batches:
             self.rows_in += seeds.num_rows
             verdicts = self.selection.judge(seeds["seed_id"])
-            used = np.array([not reason for _, reason, _ in verdicts], bool)
-            topics = pa.array([topic for topic, reason, _ in verdicts if not reason], pa.string())
-            left_out = seeds["seed_id"].filter(pa.array(~used)).to_pylist()
-            why = [verdict[1:] for verdict in verdicts if verdict[1]]
-            self.rejected += [
-                {"id": seed_id, "reason": reason, "detail": detail}
-                for seed_id, (reason, detail) in zip(left_out, why, strict=True)
-            ]
-            seeds = seeds.filter(pa.array(used))
-            prompts = prompts_of(seeds, topics, self.recipe)
-            self._reject_unfit(seeds, prompts)
-            self.rows_out += prompts.num_rows
-            yield prompts
+            used = pa.array([not reason for _, reason, _ in verdicts], pa.bool_())
+            topics = pa.array([topic for topic, _, _ in verdicts], pa.string())
+            if not pc.all(used, min_count=0).as_py():
+                self._reject_judged(seeds.filter(pc.invert(used)), [verdict for verdict in verdicts if verdict[1]])
+                seeds, topics = seeds.filter(used), topics.filter(used)
+            unfit = np.ones(seeds.num_rows, bool)
+            for prompts in prompts_of(seeds, topics, self.recipe):
+                unfit &= ~pc.is_in(seeds["seed_id"], value_set=prompts["seed_id"]).to_numpy(zero_copy_only=False)
+                self.rows_out += prompts.num_rows
+                yield prompts
+            self._reject_unfit(seeds.filter(pa.array(unfit)))
+            self.used += seeds.num_rows - int(unfit.sum())
 
     def counts(self, source: str, part: str) -> Counts:
         """The account so far."""
         reasons = Counter(row["reason"] for row in self.rejected)
         return Counts("prompts_build", self.rows_in, self.rows_out, reasons, source, part, self.rows_out - self.used)
 
-    def _reject_unfit(self, seeds: pa.RecordBatch, prompts: pa.RecordBatch) -> None:
+    def _reject_judged(self, seeds: pa.RecordBatch, verdicts: Sequence[tuple[str | None, str, str]]) -> None:
+        """Keeps the seeds aside that are not used."""
+        self.rejected += [
+            {"id": seed_id, "reason": reason, "detail": detail}
+            for seed_id, (_, reason, detail) in zip(seeds["seed_id"].to_pylist(), verdicts, strict=True)
+        ]
+
+    def _reject_unfit(self, seeds: pa.RecordBatch) -> None:
         """Keeps the seeds aside that gave no prompt."""
-        fits = pc.is_in(seeds["seed_id"], value_set=prompts["seed_id"])
-        unfit = seeds.filter(pc.invert(fits)).select(["seed_id", "kind", "language"]).to_pylist()
-        self.used += seeds.num_rows - len(unfit)
         self.rejected += [
             {"id": row["seed_id"], "reason": "no_template", "detail": f"{row['kind']}, {row['language']}"}
-            for row in unfit
+            for row in seeds.select(["seed_id", "kind", "language"]).to_pylist()
         ]
 
 
@@ -187,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     builder = Builder(_selection(args), _recipe(args))
     prompts = builder.prompts(iterate_batches(args.seeds, SEEDS, COLUMNS, SEEDS_AT_ONCE))
-    write_columns(args.output, prompts, CANDIDATES, long_columns=["prompt", "prompt_id", "seed_id", "rank"])
+    write_columns(args.output, prompts, CANDIDATES, LONG, ROWS_PER_GROUP)
     write_table(args.rejected, builder.rejected, REJECTED)
     counts = builder.counts(args.source, args.part)
     counts.write(args.counts)

@@ -9,7 +9,7 @@ A published prompt is taken as it stands; what it asked for comes with its seed.
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -46,8 +46,8 @@ class Recipe:
     cross_language: bool = False
 
 
-def prompts_of(seeds: pa.RecordBatch, topics: pa.Array, recipe: Recipe) -> pa.RecordBatch:
-    """All prompts of these seeds (CANDIDATES), by template and then in the order of the seeds.
+def prompts_of(seeds: pa.RecordBatch, topics: pa.Array, recipe: Recipe) -> Iterator[pa.RecordBatch]:
+    """Yields all prompts of these seeds (CANDIDATES): a batch for each template, in the order of the seeds.
 
     Args:
         seeds: rows of SEEDS.
@@ -58,12 +58,11 @@ def prompts_of(seeds: pa.RecordBatch, topics: pa.Array, recipe: Recipe) -> pa.Re
     heads = heads.astype(np.uint64)
     wanted = {field for template in recipe.templates for field in template.fields}
     columns = field_columns(seeds, recipe.characters, wanted)
-    columns["language"] = pc.replace_with_mask(
-        seeds["language"], pc.fill_null(pc.equal(seeds["language"], ""), True), pa.scalar(recipe.language)
-    )
-    made = [_fill(seeds, heads, topics, columns, template, recipe) for template in recipe.templates]
-    made.append(_published(seeds, heads, columns["language"], recipe))
-    return pa.concat_batches([batch for batch in made if batch.num_rows] or made)
+    unknown = pc.fill_null(pc.equal(seeds["language"], ""), True)
+    columns["language"] = pc.if_else(unknown, recipe.language, seeds["language"])
+    for template in recipe.templates:
+        yield _fill(seeds, heads, topics, columns, template, recipe)
+    yield _published(seeds, heads, columns["language"], recipe)
 
 
 def join(template: Template, columns: Mapping[str, pa.Array]) -> pa.Array:

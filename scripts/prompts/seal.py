@@ -27,7 +27,7 @@ from scripts.common.tables import (
     write_table,
 )
 
-ROWS_PER_GROUP = 8000
+ROWS_AT_ONCE, ROWS_PER_GROUP = 4000, 8000
 
 
 class Sealer:
@@ -99,8 +99,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     built = Counts.read(args.built_counts)
     first = {row["id"]: row["detail"] for row in iterate_rows(args.repeated, REJECTED)}
     sealer = Sealer(f"{built.source}/part-{built.part}", first, read_json(args.selection))
-    prompts = sealer.prompts(iterate_batches(args.candidates, CANDIDATES, batch_size=ROWS_PER_GROUP))
-    rows = write_columns(args.output, prompts, PROMPTS, long_columns=["prompt", "prompt_id", "seed_id"])
+    prompts = sealer.prompts(iterate_batches(args.candidates, CANDIDATES, batch_size=ROWS_AT_ONCE))
+    rows = write_columns(args.output, prompts, PROMPTS, ["prompt", "prompt_id", "seed_id"], ROWS_PER_GROUP)
     counts = close_account(built, rows, sealer.reasons)
     write_table(args.rejected, read_table(args.built_rejected, REJECTED).to_pylist() + sealer.repeated, REJECTED)
     counts.write(args.counts)

@@ -53,7 +53,11 @@ def batch(seeds):
 def made(seeds, templates, topic=None, **settings):
     seeds = batch(seeds)
     recipe = Recipe(load(templates), "web_samples", **settings)
-    return prompts_of(seeds, pa.array([topic] * len(seeds), pa.string()), recipe).to_pylist()
+    return rows_of(prompts_of(seeds, pa.array([topic] * len(seeds), pa.string()), recipe))
+
+
+def rows_of(batches):
+    return [row for each in batches for row in each.to_pylist()]
 
 
 def web_prompts(seeds, topic="Rivers", **settings):
@@ -168,7 +172,7 @@ def test_a_batch_may_be_cut_anywhere():
     whole = sorted(p["prompt_id"] for p in web_prompts(seeds))
     assert whole == sorted(p["prompt_id"] for n in range(7) for p in web_prompts(seeds[n : n + 1]))
     sliced = prompts_of(batch(seeds).slice(3), pa.nulls(4, pa.string()), Recipe(load(WEB), "x"))
-    assert {p["seed_id"] for p in sliced.to_pylist()} == {row["seed_id"] for row in seeds[3:]}
+    assert {p["seed_id"] for p in rows_of(sliced)} == {row["seed_id"] for row in seeds[3:]}
 
 
 def test_a_template_fits_seeds_of_its_language_or_of_all():
@@ -208,7 +212,7 @@ def clusters(seeds, numbers):
 def run_builder(seeds, selection, size=3):
     builder = Builder(selection, Recipe(load(WEB), "web_samples"))
     batches = [batch(seeds[start : start + size]) for start in range(0, len(seeds), size)]
-    return [p for prompts in builder.prompts(batches) for p in prompts.to_pylist()], builder
+    return rows_of(builder.prompts(batches)), builder
 
 
 def topics(**decisions):
@@ -402,8 +406,8 @@ def test_two_runs_give_the_same_bytes_in_any_order_of_parts(tmp_path):
 
 def write_candidates(path, seeds, templates):
     recipe = Recipe(load(templates), "stories")
-    rows = prompts_of(batch(seeds), pa.nulls(len(seeds), pa.string()), recipe)
-    write_table(path, pa.Table.from_batches([rows]), rows.schema)
+    rows = pa.Table.from_batches(prompts_of(batch(seeds), pa.nulls(len(seeds), pa.string()), recipe))
+    write_table(path, rows, rows.schema)
     return rows.to_pylist()
 
 
@@ -429,11 +433,11 @@ def test_a_prompt_of_an_earlier_source_is_not_asked_again(tmp_path):
 
 def test_a_prompt_repeated_inside_one_part_stays_once():
     seeds = [seed(n, text=text) for n, text in enumerate(["same", "same", "other"])]
-    rows = prompts_of(batch(seeds), pa.nulls(3, pa.string()), Recipe(load(WEB[:1]), "web_samples"))
+    rows = next(prompts_of(batch(seeds), pa.nulls(3, pa.string()), Recipe(load(WEB[:1]), "web_samples")))
     repeated = rows["prompt_id"][0].as_py()
     everything = {rows["cell"][0].as_py(): {"mix_bound": 2**63 - 1, "fraction_bound": 2**63 - 1}}
     sealer = seal.Sealer("web/part-000", {repeated: "web/part-000"}, everything)
-    kept = [row for each in sealer.prompts([rows.slice(0, 1), rows.slice(1)]) for row in each.to_pylist()]
+    kept = rows_of(sealer.prompts([rows.slice(0, 1), rows.slice(1)]))
     assert [row["seed_id"] for row in kept] == [seeds[0]["seed_id"], seeds[2]["seed_id"]]
     assert [row["detail"] for row in sealer.repeated] == [f"seed {seeds[1]['seed_id']}, first in web/part-000"]
 

@@ -50,6 +50,13 @@ def test_a_cut_never_splits_a_visible_character(visible):
     assert excerpt("ab" + visible + "c", 2 + len(visible)) == "ab" + visible
 
 
+@given(st.text(st.sampled_from(AWKWARD), max_size=40), st.text(st.sampled_from("a \x00\r\n\u0301"), min_size=90))
+def test_what_lies_far_behind_the_cut_changes_nothing_but_is_read_where_needed(start, end):
+    cut = excerpt(start + end, 20)
+    assert clean(start + end).startswith(cut)
+    assert len(clean(start + end)) > 20 or cut == clean(start + end)
+
+
 def test_flags_are_cut_in_pairs():
     flags = "\U0001f1e9\U0001f1ea\U0001f1eb\U0001f1f7"
     assert excerpt(flags + "x", 3) == flags[:2]
