@@ -115,3 +115,31 @@ rule prompts_manifest:
         "$PYTHON_BASE -m scripts.prompts.manifest --prompts {input.prompts} --counts {input.counts}"
         " --selections {input.selections} --templates {input.templates} --clustered {params.clustered}"
         " --seed {params.seed} --fraction {params.fraction} --output {output.manifest} &> {log}"
+
+
+rule prompts_preview:
+    """Some prompts of each template as a page to read"""
+    input:
+        prompts=all_parts("<results>/prompts/{source}/part-{part}.parquet"),
+        templates=templates,
+        script="scripts/prompts/preview.py",
+        page="scripts/prompts/preview.html",
+    output:
+        page=report(
+            "<results>/prompts/preview.html",
+            caption="../report/preview.rst",
+            category="2 Data",
+            labels={"page": "Prompts to read", "shows": "some prompts of each template"},
+        ),
+    log:
+        "<logs>/prompts_preview/preview.log",
+    benchmark:
+        "<benchmarks>/prompts_preview/preview.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        options=flags("prompts", "preview"),
+        run=f"{flag('run', config['run'])} {flag('scale', config['scale'])}",
+    shell:
+        "$PYTHON_REPORT -m scripts.prompts.preview --prompts {input.prompts} --templates {input.templates}"
+        " {params.options} {params.run} --output {output.page} &> {log}"
