@@ -1,69 +1,110 @@
-"""The final prompts of one part: what prompts_build made, less what occurs earlier in the source.
+"""The final prompts of one part: what prompts_build made, less what prompts_select leaves out.
 
-The account of both steps is closed here, so that one count file and one table of rejected rows tell what became of
-every seed of the part.
+A candidate is left out because its prompt occurs earlier (duplicate_prompt, listed among the rejected rows), because
+its cell of the mix is full (outside_mix) or because it lies outside `fraction` (outside_fraction); the last two are
+counted only, since they can be millions. The account of all three steps is closed here, so that one count file and one
+table of rejected rows tell what became of every seed of the part.
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from scripts.common.counts import Counts
+from scripts.common.files import read_json
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import PROMPTS, REJECTED, in_batches, iterate_rows, read_table, write_batches, write_table
+from scripts.common.tables import (
+    CANDIDATES,
+    PROMPTS,
+    REJECTED,
+    iterate_batches,
+    iterate_rows,
+    read_table,
+    write_columns,
+    write_table,
+)
+
+ROWS_AT_ONCE, ROWS_PER_GROUP = 4000, 8000
 
 
-def first_occurrences(
-    prompts: Iterable[Mapping[str, Any]], place: str, first: Mapping[str, str], rejected: list[dict[str, str]]
-) -> Iterator[Mapping[str, Any]]:
-    """Yields the prompts whose first occurrence is here and adds a row to `rejected` for each of the others.
+class Sealer:
+    """Takes the prompts of a part that are selected and keeps account of the others.
 
     Args:
-        prompts: rows of the part.
-        place: the part as the duplicates table writes it (web/part-000).
+        place: the part as the table of repeated prompts writes it (web/part-000).
         first: prompt id → place of its first occurrence, for repeated prompts.
-        rejected: list to add to.
+        selection: cell → its bounds, as prompts_select gives them.
     """
-    seen: set[str] = set()
-    for prompt in prompts:
-        identifier = prompt["prompt_id"]
-        if identifier in first and (first[identifier] != place or identifier in seen):
-            detail = f"seed {prompt['seed_id']}, first in {first[identifier]}"
-            rejected.append({"id": identifier, "reason": "duplicate_prompt", "detail": detail})
-            continue
-        seen.add(identifier)
-        yield prompt
+
+    def __init__(self, place: str, first: Mapping[str, str], selection: Mapping[str, Mapping[str, int]]) -> None:
+        self.place, self.first, self.selection = place, first, selection
+        self.repeated: list[dict[str, str]] = []
+        self.reasons: Counter[str] = Counter()
+        self._seen: set[str] = set()
+
+    def prompts(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yields the selected prompts (PROMPTS) of each batch of candidates."""
+        for batch in batches:
+            first_here = np.array([self._is_first(*pair) for pair in _pairs(batch)], bool)
+            cells, ranks = batch["cell"].to_pylist(), batch["rank"].to_numpy()
+            in_mix = ranks <= np.array([self.selection[cell]["mix_bound"] for cell in cells], np.int64)
+            taken = ranks <= np.array([self.selection[cell]["fraction_bound"] for cell in cells], np.int64)
+            self._count("duplicate_prompt", ~first_here)
+            self._count("outside_mix", first_here & ~in_mix)
+            self._count("outside_fraction", first_here & in_mix & ~taken)
+            yield batch.filter(pa.array(first_here & taken)).select(PROMPTS.names)
+
+    def _is_first(self, prompt_id: str, seed_id: str) -> bool:
+        if prompt_id not in self.first:
+            return True
+        if self.first[prompt_id] == self.place and prompt_id not in self._seen:
+            self._seen.add(prompt_id)
+            return True
+        detail = f"seed {seed_id}, first in {self.first[prompt_id]}"
+        self.repeated.append({"id": prompt_id, "reason": "duplicate_prompt", "detail": detail})
+        return False
+
+    def _count(self, reason: str, rows: np.ndarray) -> None:
+        if found := int(rows.sum()):
+            self.reasons[reason] += found
 
 
-def close_account(built: Counts, sealed: int, repeated: int) -> Counts:
+def _pairs(batch: pa.RecordBatch) -> Iterator[tuple[str, str]]:
+    return zip(batch["prompt_id"].to_pylist(), batch["seed_id"].to_pylist(), strict=True)
+
+
+def close_account(built: Counts, sealed: int, reasons: Mapping[str, int]) -> Counts:
     """The counts of build and seal together."""
-    rejected = dict(built.rejected) | ({"duplicate_prompt": repeated} if repeated else {})
-    return Counts("prompts_seal", built.rows_in, sealed, rejected, built.source, built.part, built.added)
+    return Counts(
+        "prompts_seal", built.rows_in, sealed, {**built.rejected, **reasons}, built.source, built.part, built.added
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Seals the prompts of one part."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--prompts", required=True, help="the part's prompts from prompts_build")
+    parser.add_argument("--candidates", required=True, help="the part's prompts from prompts_build")
     parser.add_argument("--built-rejected", required=True, help="its rejected rows")
     parser.add_argument("--built-counts", required=True, help="its counts")
-    parser.add_argument("--duplicates", required=True, help="repeated prompts of the source")
+    parser.add_argument("--repeated", required=True, help="repeated prompts of the source")
+    parser.add_argument("--selection", required=True, help="bounds of the source's cells")
     parser.add_argument("--output", required=True)
     parser.add_argument("--rejected", required=True)
     parser.add_argument("--counts", required=True)
     args = parser.parse_args(argv)
 
     built = Counts.read(args.built_counts)
-    first = {row["id"]: row["detail"] for row in iterate_rows(args.duplicates, REJECTED)}
-    repeated: list[dict[str, str]] = []
-    prompts = first_occurrences(
-        iterate_rows(args.prompts, PROMPTS), f"{built.source}/part-{built.part}", first, repeated
-    )
-    rows = write_batches(args.output, in_batches(prompts), PROMPTS)
-    counts = close_account(built, rows, len(repeated))
-    write_table(args.rejected, read_table(args.built_rejected, REJECTED).to_pylist() + repeated, REJECTED)
+    first = {row["id"]: row["detail"] for row in iterate_rows(args.repeated, REJECTED)}
+    sealer = Sealer(f"{built.source}/part-{built.part}", first, read_json(args.selection))
+    prompts = sealer.prompts(iterate_batches(args.candidates, CANDIDATES, batch_size=ROWS_AT_ONCE))
+    rows = write_columns(args.output, prompts, PROMPTS, ["prompt", "prompt_id", "seed_id"], ROWS_PER_GROUP)
+    counts = close_account(built, rows, sealer.reasons)
+    write_table(args.rejected, read_table(args.built_rejected, REJECTED).to_pylist() + sealer.repeated, REJECTED)
     counts.write(args.counts)
-    get_logger(__name__).info("%d prompts, %d of them repeated and left out", counts.rows_out, len(repeated))
+    get_logger(__name__).info("%d prompts; rejected: %s", counts.rows_out, dict(counts.rejected))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ _LINE_BREAK = re.compile("\r\n?|[\u0085\u2028\u2029]")
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile(r"\s+")
+_MARGIN = 100
+"""Characters read beyond a cut, for what is taken out before it."""
 
 # What belongs to the character before it although Unicode does not class it as a mark: the two joiners, the Thai and
 # Lao vowel AM, the halfwidth sound marks, and the trailing Hangul jamo, skin tones and tag characters below.
@@ -38,9 +40,12 @@ def one_line(text: str | None) -> str:
 def excerpt(text: str | None, characters: int) -> str:
     """The first `characters` code points of the cleaned text, fewer where the cut would split a visible character.
 
-    A text that is one endless combining sequence gives "".
+    A text that is one endless combining sequence gives "". Of a long text only the beginning is cleaned, unless so much
+    of it is taken out that the rest is needed.
     """
-    text = clean(text)
+    whole, text = text, clean((text or "")[: characters + _MARGIN])
+    if len(text) <= characters:
+        text = clean(whole)
     if len(text) <= characters:
         return text
     end = characters

@@ -1,6 +1,6 @@
 """The tiny model's training texts: conversations made of the shipped sample alone.
 
-Prompts are built by the workflow's own code from the sample's seeds (`scripts.prompts.build`, all templates that fit)
+Prompts are built by the workflow's own code from the sample's seeds (`scripts.prompts.render`, all templates that fit)
 and answered with paragraphs of the sample (`scripts.tiny_lm.answers`). Label requests (`scripts.label.prompt`) show
 pages of one topic and are answered with its name and a score. The paragraphs also stand alone: on text that is short
 and dense the model learns its English.
@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pyarrow as pa
+
+from scripts.common.tables import SEEDS
 from scripts.label.prompt import label_prompt
-from scripts.prompts.build import Recipe, prompts_of
+from scripts.prompts.mix import fitting
+from scripts.prompts.render import Recipe, prompts_of
 from scripts.prompts.templates import Template
 from scripts.prompts.text import excerpt
 from scripts.seeds.load import Part
@@ -123,15 +127,18 @@ class Corpus:
     def conversations(self) -> Iterator[str]:
         """Every prompt of every seed with its answers."""
         for source, seeds in self.seeds.items():
-            recipe = Recipe([t for t in self.templates if t.source == source], source, EXTRACT_CHARACTERS)
+            templates = fitting(self.templates, source, seeds[0]["kind"])
+            recipe = Recipe(templates, source, EXTRACT_CHARACTERS)
             for seed in seeds:
-                topic = TOPICS[topic_of(seed)][0] if source == "web" else None
+                row = pa.RecordBatch.from_pylist([seed], SEEDS)
+                topic = pa.array([TOPICS[topic_of(seed)][0] if source == "web" else None], pa.string())
                 places = [value for value in (seed["outline"] or {}).values() if isinstance(value, str)]
                 subject = " ".join([seed["text"], seed["title"] or "", *places])
-                for prompt in prompts_of(seed, topic, recipe):
+                found = prompts_of(row, topic, recipe)
+                for prompt in [text for batch in found for text in batch["prompt"].to_pylist()]:
                     for _ in range(ANSWERS_PER_PROMPT.get(source, OTHER_ANSWERS)):
                         target = self.rng.randint(*ANSWER_TOKENS)
-                        yield chat(prompt["prompt"], self._pools[source].answer(subject, target, self.rng))
+                        yield chat(prompt, self._pools[source].answer(subject, target, self.rng))
 
     def labels(self, per_topic: int) -> Iterator[str]:
         """Label requests: pages of a topic, and what it is called."""

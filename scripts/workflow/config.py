@@ -78,11 +78,17 @@ def missing_files(config: Mapping, root: Path) -> list[str]:
 
 
 def merge(base: Mapping, other: Mapping) -> dict:
-    """A deep copy of `base` updated with `other`; mappings merge, everything else is replaced."""
+    """A deep copy of `base` updated with `other`; mappings merge, everything else is replaced.
+
+    What `mix` gives a source is one value too: the patterns of two tables make no sense together.
+    """
     result = copy.deepcopy(dict(base))
     for key, value in other.items():
         nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = merge(result[key], value) if nested else copy.deepcopy(value)
+        if nested and key == "mix":
+            result[key] |= copy.deepcopy(dict(value))
+        else:
+            result[key] = merge(result[key], value) if nested else copy.deepcopy(value)
     return result
 
 
@@ -100,6 +106,9 @@ def _explain(error: Any) -> list[str]:
         known = list(error.schema.get("properties", {}))
         unknown = [key for key in error.instance if key not in known]
         return [f"unknown key `{'.'.join(filter(None, [place, key]))}`{_nearest(key, known)}" for key in unknown]
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return [f"the key `{'.'.join(filter(None, [place, key]))}` is missing" for key in missing]
     return [f"`{place or 'config'}`: {error.message}"]
 
 

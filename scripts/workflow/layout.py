@@ -1,15 +1,18 @@
 """How a run is cut: sources into parts, parts into slices, sources into the splits of the dataset.
 
 A part is `documents_per_part` rows of one source and keeps its number from seeds to sealed generations. A slice is one
-generation job: the k-th of K equal runs of a part's prompts. Both follow from the configuration alone, so the job graph
-needs no checkpoint; a part may turn out empty.
+generation job: the k-th of K equal runs of a part's prompts. Both follow from the configuration, the registry and the
+templates alone, so the job graph needs no checkpoint; a part may turn out empty.
 """
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from scripts.prompts import mix
+from scripts.prompts.templates import Template
 from scripts.seeds.sources import Entry, is_at, read_entry, read_rows
 
 
@@ -23,6 +26,8 @@ class Source:
         parts: number of parts.
         slices: generation jobs of one part.
         split: the split of the dataset that its texts go to.
+        cells: the cells of the mix (format/audience/language) → prompts asked for.
+        templates: the template files of these cells.
         entry: where and how it is read.
     """
 
@@ -31,22 +36,55 @@ class Source:
     parts: int
     slices: int
     split: str
+    cells: Mapping[str, int]
+    templates: Sequence[Path]
     entry: Entry
 
 
-def read_sources(table: Path, config: Mapping, locks: Path) -> dict[str, Source]:
+def read_sources(
+    table: Path, config: Mapping, locks: Path | None = None, folder: Path = Path("config/templates")
+) -> dict[str, Source]:
     """The sources that the configuration asks for, in its order, as the lock has them.
 
+    Args:
+        table: resources/sources.tsv.
+        config: the resolved configuration.
+        locks: config/sources.lock.tsv; may be absent.
+        folder: the packs of templates, one folder a language.
+
     Raises:
-        InputError: a source that the table does not have at the place (`seeds.where`) asked for, or a broken row.
+        InputError: a source that the table does not have at the place (`seeds.where`) asked for, a broken row or
+            template, a mix that does not fit the templates.
     """
-    where = config["seeds"]["where"]
-    rows = {row["source"]: row for _, row in read_rows(table) if is_at(row, where)}
-    return {
-        name: _source(read_entry(table, name, where, locks), rows[name], maximum, config)
-        for name, maximum in config["seeds"]["sources"].items()
-        if maximum
+    where, prompts = config["seeds"]["where"], config["prompts"]
+    every = [row for _, row in read_rows(table)]
+    rows = {row["source"]: row for row in every if is_at(row, where)}
+    wanted = {name: maximum for name, maximum in config["seeds"]["sources"].items() if maximum}
+    entries = {name: read_entry(table, name, where, locks) for name in wanted}
+    mix.check_sources(prompts["mix"], wanted, sorted({row["source"] for row in every}))
+    templates = mix.packs(folder, prompts["languages"])
+    fitting = {name: mix.fitting(templates, name, entry.kind) for name, entry in entries.items()}
+    cells = {
+        name: mix.numbers(prompts["mix"][name], prompts["total"], _cells(entry, fitting[name]), name)
+        for name, entry in entries.items()
     }
+    mix.check_total(cells, prompts["total"])
+    result = {}
+    for name, entry in entries.items():
+        used = [template for template in fitting[name] if template.cell in cells[name]]
+        parts = math.ceil(wanted[name] / config["seeds"]["documents_per_part"])
+        expected = _expected(wanted[name] * float(rows[name]["seeds_per_row"]), cells[name], used) * config["fraction"]
+        result[name] = Source(
+            name=name,
+            rows=wanted[name],
+            parts=parts,
+            slices=max(1, math.ceil(expected / parts / config["generate"]["prompts_per_slice"])),
+            split=rows[name]["dataset_split"],
+            cells=cells[name],
+            templates=sorted({folder / template.file for template in used}),
+            entry=entry,
+        )
+    return result
 
 
 def unlocked(sources: Mapping[str, Source]) -> list[str]:
@@ -67,15 +105,14 @@ def number(index: int) -> str:
     return f"{index:03d}"
 
 
-def _source(entry: Entry, row: Mapping[str, str], maximum: int, config: Mapping) -> Source:
-    per_part = config["seeds"]["documents_per_part"]
-    templates = config["prompts"]["templates_per_seed"].get(row["source"], 4)
-    prompts = min(maximum, per_part) * float(row["seeds_per_row"]) * templates * config["fraction"]
-    return Source(
-        name=row["source"],
-        rows=maximum,
-        parts=math.ceil(maximum / per_part),
-        slices=max(1, math.ceil(prompts / config["generate"]["prompts_per_slice"])),
-        split=row["dataset_split"],
-        entry=entry,
-    )
+def _cells(entry: Entry, templates: Sequence[Template]) -> list[str]:
+    """The cells that a source can fill."""
+    if entry.kind == "prompt":
+        return [mix.PUBLISHED_CELL]
+    return sorted({template.cell for template in templates})
+
+
+def _expected(seeds: float, cells: Mapping[str, int], templates: Sequence[Template]) -> float:
+    """The prompts to be expected of a source: what the mix asks for, as far as seeds and templates go."""
+    candidates = Counter(template.cell for template in templates)
+    return sum(min(asked, seeds * max(1, candidates[cell])) for cell, asked in cells.items())

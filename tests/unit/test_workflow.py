@@ -8,7 +8,7 @@ import yaml
 
 from scripts.common.errors import InputError
 from scripts.workflow import layout
-from scripts.workflow.config import merge, resolve
+from scripts.workflow.config import check, merge, resolve
 
 BASE = yaml.safe_load(Path("config/config.yaml").read_text())
 SCHEMA = yaml.safe_load(Path("workflow/schemas/config.schema.yaml").read_text())
@@ -96,6 +96,22 @@ def test_merging_changes_neither_side():
     assert (left, right) == ({"a": {"b": 1, "c": [1]}}, {"a": {"b": 2}})
 
 
+def test_the_mix_of_a_source_is_replaced_and_not_merged():
+    left, right = {"mix": {"web": {"a/*": 1}, "stanford": 2}}, {"mix": {"web": {"b/*": 3}}}
+    assert merge(left, right) == {"mix": {"web": {"b/*": 3}, "stanford": 2}}
+
+
+def test_a_missing_key_is_named():
+    findings = check({"prompts": {}}, {"properties": {"prompts": {"required": ["mix"]}}})
+    assert findings == ["the key `prompts.mix` is missing"]
+
+
+def test_more_is_never_expected_than_seeds_and_templates_can_give():
+    few = sources(scale="full", seeds={"sources": {"wikihow": 30000}})["wikihow"]
+    assert few.slices == 3
+    assert sources(scale="full", prompts={"mix": {"wikihow": 5000}})["wikihow"].slices == 1
+
+
 def sources(**user):
     return layout.read_sources(Path("resources/sources.tsv"), resolved(**user), Path("config/sources.lock.tsv"))
 
@@ -103,12 +119,12 @@ def sources(**user):
 def test_parts_and_slices_follow_from_the_configuration():
     web = sources(scale="full")["web"]
     assert web.parts == 60
-    assert web.slices == 50  # 250,000 rows × 2 templates / 10,000 prompts
+    assert web.slices == 38  # 22,772,215 prompts asked for / 60 parts / 10,000 prompts
 
 
 def test_fraction_shrinks_the_slices_but_not_the_parts():
     web = sources(scale="full", fraction=0.1)["web"]
-    assert (web.parts, web.slices) == (60, 5)
+    assert (web.parts, web.slices) == (60, 4)
 
 
 def test_splits_group_their_sources():

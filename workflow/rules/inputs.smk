@@ -1,6 +1,7 @@
 """Input and parameter functions of the rules, in the order of the stages."""
 
 import dataclasses
+import itertools
 import json
 
 from scripts.seeds.files import find_files
@@ -94,9 +95,9 @@ def correction_flag(wildcards, input):
 
 
 def templates(wildcards):
-    """The template files of one source, or of all sources of the run."""
+    """The template files that the mix uses of one source, or of all sources of the run."""
     sources = [wildcards.source] if "source" in wildcards.keys() else SOURCES
-    return sorted(str(path) for source in sources for path in Path("config/templates").glob(f"*/{source}/*.yaml"))
+    return sorted({str(path) for source in sources for path in SOURCES[source].templates})
 
 
 def cluster_tables(wildcards):
@@ -114,9 +115,31 @@ def cluster_flags(wildcards, input):
     return " ".join(flag(name, input[name]) for name in ("assignments", "topics") if name in input.keys())
 
 
-def templates_per_seed(wildcards):
-    """How many templates a seed of this source gets; 0 for all that fit."""
-    return config["prompts"]["templates_per_seed"].get(wildcards.source, 0)
+def noise_flag(wildcards):
+    """What becomes of seeds on noise."""
+    return flag("noise", config["cluster"].get("noise", {"policy": "drop"})["policy"])
+
+
+def cells(wildcards):
+    """The cells of the mix with the prompts asked for, as a flag."""
+    return flag("cells", SOURCES[wildcards.source].cells)
+
+
+def earlier_prompts(wildcards):
+    """Final prompts of the sources that come first and share a template: the same prompt may be among them.
+
+    A template that changes concerns all sources that use it anyway; what else changes in those sources (their topics,
+    say) moves nothing here, hence `ancient`.
+    """
+    own = set(SOURCES[wildcards.source].templates)
+    before = itertools.takewhile(lambda source: source != wildcards.source, SOURCES)
+    sharing = [source for source in before if own & set(SOURCES[source].templates)]
+    return ancient(all_parts("<results>/prompts/{source}/part-{part}.parquet", sharing))
+
+
+def earlier_flag(wildcards, input):
+    """The flag for them."""
+    return flag("earlier", list(input.earlier)) if input.earlier else ""
 
 
 def dataset_split(wildcards):

@@ -9,6 +9,7 @@ localrules:
     clusters,
     topics,
     prompts,
+    preview_prompts,
     generations,
     dataset,
     model,
@@ -57,6 +58,12 @@ rule prompts:
         "<results>/prompts/manifest.json",
 
 
+rule preview_prompts:
+    """Some prompts of each template as a page to read: <results>/prompts/preview.html"""
+    input:
+        "<results>/prompts/preview.html",
+
+
 rule generations:
     """One text per prompt"""
     input:
@@ -87,3 +94,4 @@ rule report:
     """Figures and pages of the report (assembled by `snakemake --report`)"""
     input:
         rules.report_overview.output,
+        rules.prompts_preview.output,

@@ -1,10 +1,10 @@
-"""Prompts: seed × template (format × audience).
+"""Prompts: seed × template (format × audience), as many as the mix asks for.
 
-in:  <results>/seeds/, config/templates/<language>/<source>/*.yaml; for clustered sources <results>/clusters/assignments/
+in:  <results>/seeds/, config/templates/<language>/<kind>/*.yaml; for clustered sources <results>/clusters/assignments/
      and <results>/topics/topics.parquet
 out: <results>/prompts/<source>/part-*.parquet (one row a prompt, ids unique in the run), rejected rows, counts,
      <results>/prompts/manifest.json
-cost at full scale: about 1.5 CPU-hours for 31 M prompts, 20 GB on disk, 1 GB of memory in `prompts_duplicates` for web
+cost at full scale: COST
 """
 
 
@@ -16,6 +16,7 @@ rule prompts_build:
         duplicates="<results>/seeds/duplicates.parquet",
         templates=templates,
         script="scripts/prompts/build.py",
+        modules=expand("scripts/prompts/{name}.py", name=["render", "fields", "templates", "text"]),
     output:
         prompts=temp("<results>/prompts/built/{source}/part-{part}.parquet"),
         rejected=temp("<results>/prompts/built/{source}/part-{part}.rejected.parquet"),
@@ -29,43 +30,50 @@ rule prompts_build:
     params:
         clusters=cluster_flags,
         split=dataset_split,
-        templates_per_seed=templates_per_seed,
-        options=flags("prompts", "extract_characters", "topic_probability"),
-        fraction=config["fraction"],
+        noise=noise_flag,
+        options=flags("prompts", "extract_characters", "topic_probability", "languages", "cross_language"),
     shell:
         "$PYTHON_BASE -m scripts.prompts.build --seeds {input.seeds} --duplicates {input.duplicates} {params.clusters}"
         " --source {wildcards.source} --part {wildcards.part} --split {params.split} --templates {input.templates}"
-        " --templates-per-seed {params.templates_per_seed} --fraction {params.fraction} {params.options}"
+        " {params.noise} {params.options}"
         " --output {output.prompts} --rejected {output.rejected} --counts {output.counts} &> {log}"
 
 
-rule prompts_duplicates:
-    """Prompts of {wildcards.source} that occur more than once"""
+rule prompts_select:
+    """The prompts of {wildcards.source} that the mix asks for"""
     input:
-        prompts=built_parts,
-        script="scripts/prompts/duplicates.py",
+        candidates=built_parts,
+        earlier=earlier_prompts,
+        script="scripts/prompts/select.py",
     output:
-        duplicates="<results>/prompts/duplicates/{source}.parquet",
+        repeated="<results>/prompts/selection/{source}.repeated.parquet",
+        selection="<results>/prompts/selection/{source}.json",
     log:
-        "<logs>/prompts_duplicates/{source}.log",
+        "<logs>/prompts_select/{source}.log",
     benchmark:
-        "<benchmarks>/prompts_duplicates/{source}.tsv"
+        "<benchmarks>/prompts_select/{source}.tsv"
     conda:
         "../../envs/base.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=6000,
+    params:
+        earlier=earlier_flag,
+        cells=cells,
+        fraction=config["fraction"],
     shell:
-        "$PYTHON_BASE -m scripts.prompts.duplicates --prompts {input.prompts} --source {wildcards.source}"
-        " --output {output.duplicates} &> {log}"
+        "$PYTHON_BASE -m scripts.prompts.select --candidates {input.candidates} {params.earlier}"
+        " --source {wildcards.source} {params.cells} --fraction {params.fraction}"
+        " --repeated {output.repeated} --selection {output.selection} &> {log}"
 
 
 rule prompts_seal:
     """Final prompts of {wildcards.source} part {wildcards.part}"""
     input:
-        prompts="<results>/prompts/built/{source}/part-{part}.parquet",
+        candidates="<results>/prompts/built/{source}/part-{part}.parquet",
         rejected="<results>/prompts/built/{source}/part-{part}.rejected.parquet",
         counts="<results>/prompts/built/{source}/part-{part}.counts.json",
-        duplicates="<results>/prompts/duplicates/{source}.parquet",
+        repeated="<results>/prompts/selection/{source}.repeated.parquet",
+        selection="<results>/prompts/selection/{source}.json",
         script="scripts/prompts/seal.py",
     output:
         prompts="<results>/prompts/{source}/part-{part}.parquet",
@@ -78,9 +86,9 @@ rule prompts_seal:
     conda:
         "../../envs/base.yaml"
     shell:
-        "$PYTHON_BASE -m scripts.prompts.seal --prompts {input.prompts} --built-rejected {input.rejected}"
-        " --built-counts {input.counts} --duplicates {input.duplicates} --output {output.prompts}"
-        " --rejected {output.rejected} --counts {output.counts} &> {log}"
+        "$PYTHON_BASE -m scripts.prompts.seal --candidates {input.candidates} --built-rejected {input.rejected}"
+        " --built-counts {input.counts} --repeated {input.repeated} --selection {input.selection}"
+        " --output {output.prompts} --rejected {output.rejected} --counts {output.counts} &> {log}"
 
 
 rule prompts_manifest:
@@ -88,6 +96,7 @@ rule prompts_manifest:
     input:
         prompts=all_parts("<results>/prompts/{source}/part-{part}.parquet"),
         counts=all_parts("<results>/prompts/{source}/part-{part}.counts.json"),
+        selections=expand("<results>/prompts/selection/{source}.json", source=SOURCES),
         templates=templates,
         script="scripts/prompts/manifest.py",
     output:
@@ -104,5 +113,33 @@ rule prompts_manifest:
         fraction=config["fraction"],
     shell:
         "$PYTHON_BASE -m scripts.prompts.manifest --prompts {input.prompts} --counts {input.counts}"
-        " --templates {input.templates} --clustered {params.clustered} --seed {params.seed}"
-        " --fraction {params.fraction} --output {output.manifest} &> {log}"
+        " --selections {input.selections} --templates {input.templates} --clustered {params.clustered}"
+        " --seed {params.seed} --fraction {params.fraction} --output {output.manifest} &> {log}"
+
+
+rule prompts_preview:
+    """Some prompts of each template as a page to read"""
+    input:
+        prompts=all_parts("<results>/prompts/{source}/part-{part}.parquet"),
+        templates=templates,
+        script="scripts/prompts/preview.py",
+        page="scripts/prompts/preview.html",
+    output:
+        page=report(
+            "<results>/prompts/preview.html",
+            caption="../report/preview.rst",
+            category="2 Data",
+            labels={"page": "Prompts to read", "shows": "some prompts of each template"},
+        ),
+    log:
+        "<logs>/prompts_preview/preview.log",
+    benchmark:
+        "<benchmarks>/prompts_preview/preview.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        options=flags("prompts", "preview"),
+        run=f"{flag('run', config['run'])} {flag('scale', config['scale'])}",
+    shell:
+        "$PYTHON_REPORT -m scripts.prompts.preview --prompts {input.prompts} --templates {input.templates}"
+        " {params.options} {params.run} --output {output.page} &> {log}"

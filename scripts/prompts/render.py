@@ -1,0 +1,162 @@
+"""Prompts of a batch of seeds: templates joined with columns of field values, ids and ranks of the result.
+
+prompt_id = hash(template id, hash of its wording, prompt text). The rank of a prompt in its cell of the mix, and
+whether it names its topic, are drawn from the ids of seed and template, not from the wording: a template that is
+reworded asks for the same seeds as before and moves no other prompt.
+
+A published prompt is taken as it stands; what it asked for comes with its seed.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from scripts.common.ids import draws, ids_after
+from scripts.common.tables import CANDIDATES
+from scripts.prompts.fields import excerpts, field_columns
+from scripts.prompts.mix import PUBLISHED_CELL
+from scripts.prompts.templates import Template, pieces
+
+PUBLISHED = "published"
+"""The template id of a published prompt."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How prompts are made of seeds.
+
+    Args:
+        templates: all templates of the source.
+        seed_data: published name of the seeds' origin.
+        characters: length of an extract.
+        topic_probability: share of the prompts that name the topic, where there is one.
+        language: of a seed that tells none.
+        cross_language: whether templates fit seeds of other languages too.
+    """
+
+    templates: Sequence[Template]
+    seed_data: str
+    characters: int = 1000
+    topic_probability: float = 0.5
+    language: str = "en"
+    cross_language: bool = False
+
+
+def prompts_of(seeds: pa.RecordBatch, topics: pa.Array, recipe: Recipe) -> Iterator[pa.RecordBatch]:
+    """Yields all prompts of these seeds (CANDIDATES): a batch for each template, in the order of the seeds.
+
+    Args:
+        seeds: rows of SEEDS.
+        topics: the topic of each, null where it has none.
+        recipe: how prompts are made.
+    """
+    heads = np.frombuffer(bytes.fromhex("".join(identifier[:16] for identifier in seeds["seed_id"].to_pylist())), ">u8")
+    heads = heads.astype(np.uint64)
+    wanted = {field for template in recipe.templates for field in template.fields}
+    columns = field_columns(seeds, recipe.characters, wanted)
+    unknown = pc.fill_null(pc.equal(seeds["language"], ""), True)
+    columns["language"] = pc.if_else(unknown, recipe.language, seeds["language"])
+    for template in recipe.templates:
+        yield _fill(seeds, heads, topics, columns, template, recipe)
+    yield _published(seeds, heads, columns["language"], recipe)
+
+
+def join(template: Template, columns: Mapping[str, pa.Array]) -> pa.Array:
+    """The prompts for these columns of field values; a clause vanishes from the rows where one of its fields is ""."""
+    clauses = {name: _clause(text, columns) for name, text in template.clauses.items()}
+    return _concatenate(template.text, {**columns, **clauses})
+
+
+def _fill(
+    seeds: pa.RecordBatch,
+    heads: np.ndarray,
+    topics: pa.Array,
+    columns: Mapping[str, pa.Array],
+    template: Template,
+    recipe: Recipe,
+) -> pa.RecordBatch:
+    """The prompts of one template with the seeds that it fits."""
+    fits = pc.equal(seeds["kind"], template.kind)
+    if not recipe.cross_language:
+        fits = pc.and_(fits, pc.equal(columns["language"], template.language))
+    for field in template.needed:
+        fits = pc.and_(fits, pc.not_equal(columns[field], ""))
+    if not pc.all(fits, min_count=0).as_py():
+        seeds, topics, heads = seeds.filter(fits), topics.filter(fits), heads[fits.to_numpy(zero_copy_only=False)]
+        columns = {name: column.filter(fits) for name, column in columns.items()}
+    named = pa.array(np.zeros(len(heads), bool))
+    if template.can_name_topic:
+        drawn = draws(heads, f"topic {template.id}") < recipe.topic_probability * 2**63
+        named = pc.and_(pc.is_valid(topics), pa.array(drawn))
+        columns = {**columns, "topic": pc.if_else(named, topics, "")}
+    if template.extract_characters and "extract" in template.fields and template.extract_characters < recipe.characters:
+        columns = {**columns, "extract": excerpts(columns["extract"], template.extract_characters)}
+    asked = {
+        "seed_data": recipe.seed_data,
+        "format": template.format,
+        "audience": template.audience,
+        "template_id": template.id,
+        "language": template.language,
+        "cell": template.cell,
+    }
+    return _batch(seeds, heads, join(template, columns), template.digest, asked | {"topic": topics, "named": named})
+
+
+def _published(seeds: pa.RecordBatch, heads: np.ndarray, languages: pa.Array, recipe: Recipe) -> pa.RecordBatch:
+    """The published prompts among the seeds."""
+    fits = pc.and_(pc.equal(seeds["kind"], "prompt"), pc.is_valid(seeds["text"]))
+    seeds, heads = seeds.filter(fits), heads[fits.to_numpy(zero_copy_only=False)]
+    asked = {name: pc.struct_field(seeds["asked"], name) for name in ("seed_data", "format", "audience")}
+    asked["seed_data"] = pc.fill_null(asked["seed_data"], recipe.seed_data)
+    asked |= {"template_id": PUBLISHED, "language": languages.filter(fits), "cell": PUBLISHED_CELL}
+    nothing = {"topic": pa.nulls(len(heads), pa.string()), "named": pa.array(np.zeros(len(heads), bool))}
+    return _batch(seeds, heads, seeds["text"], "", asked | nothing)
+
+
+def _batch(
+    seeds: pa.RecordBatch, heads: np.ndarray, prompts: pa.Array, digest: str, columns: Mapping[str, pa.Array | str]
+) -> pa.RecordBatch:
+    """The rows of CANDIDATES; a column given as one text is repeated."""
+    repeated = {
+        name: pa.repeat(pa.scalar(value), len(heads)) if isinstance(value, str) else value
+        for name, value in columns.items()
+    }
+    template_id = columns["template_id"]
+    values = repeated | {
+        "prompt_id": _ids(prompts, template_id, digest),
+        "prompt": prompts,
+        "seed_id": seeds["seed_id"],
+        "topic_in_prompt": repeated["named"],
+        "rank": pa.array(draws(heads, f"rank {template_id}")),
+    }
+    return pa.record_batch([values[name] for name in CANDIDATES.names], schema=CANDIDATES)
+
+
+def _ids(prompts: pa.Array, template_id: str, digest: str) -> pa.Array:
+    """The ids of a column of prompts, hashed where their bytes lie."""
+    _, offsets, data = prompts.buffers()
+    places = np.frombuffer(offsets, np.int32, len(prompts) + 1, 4 * prompts.offset).tolist()
+    view = memoryview(data) if data else memoryview(b"")
+    identify = ids_after(template_id, digest)
+    return pa.array([identify(view[start:end]) for start, end in itertools.pairwise(places)], pa.string())
+
+
+def _clause(text: str, columns: Mapping[str, pa.Array]) -> pa.Array:
+    filled = [name for _, name in pieces(text) if name]
+    joined = _concatenate(text, columns)
+    for name in filled:
+        joined = pc.if_else(pc.not_equal(columns[name], ""), joined, "")
+    return joined
+
+
+def _concatenate(text: str, columns: Mapping[str, pa.Array]) -> pa.Array:
+    """The pieces of a text joined row by row."""
+    parts = [part for literal, name in pieces(text) for part in (literal, columns[name] if name else "")]
+    rows = len(next(iter(columns.values())))
+    if not any(name for _, name in pieces(text)):
+        return pa.repeat(pa.scalar(text), rows)
+    return pc.binary_join_element_wise(*parts, "")
