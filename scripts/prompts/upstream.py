@@ -48,7 +48,16 @@ def template_id(group: Mapping[str, Any], name: str) -> str:
 def planned(recipe: Mapping[str, Any]) -> list[Template]:
     """The templates that the recipe will give, without their texts: what they fit and what they ask for."""
     return [
-        Template(template_id(group, name), 1, LANGUAGE, group["kind"], entry["format"], entry["audience"], "", group["sources"])
+        Template(
+            template_id(group, name),
+            1,
+            LANGUAGE,
+            group["kind"],
+            entry["format"],
+            entry["audience"],
+            "",
+            group["sources"],
+        )
         for group in recipe["groups"]
         for name, entry in group["templates"].items()
         for _ in group.get("variants", [""])

@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scripts.prompts import mix
+from scripts.prompts import mix, upstream
 from scripts.prompts.templates import Template
 from scripts.seeds.sources import Entry, is_at, read_entry, read_rows
+
+RECIPE = Path("resources/upstream.yaml")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +44,11 @@ class Source:
 
 
 def read_sources(
-    table: Path, config: Mapping, locks: Path | None = None, folder: Path = Path("config/templates")
+    table: Path,
+    config: Mapping,
+    locks: Path | None = None,
+    folder: Path = Path("config/templates"),
+    recipe: Path = RECIPE,
 ) -> dict[str, Source]:
     """The sources that the configuration asks for, in its order, as the lock has them.
 
@@ -51,6 +57,7 @@ def read_sources(
         config: the resolved configuration.
         locks: config/sources.lock.tsv; may be absent.
         folder: the packs of templates, one folder a language.
+        recipe: where the original wording stands.
 
     Raises:
         InputError: a source that the table does not have at the place (`seeds.where`) asked for, a broken row or
@@ -62,13 +69,15 @@ def read_sources(
     wanted = {name: maximum for name, maximum in config["seeds"]["sources"].items() if maximum}
     entries = {name: read_entry(table, name, where, locks) for name in wanted}
     mix.check_sources(prompts["mix"], wanted, sorted({row["source"] for row in every}))
-    templates = mix.packs(folder, prompts["languages"])
-    fitting = {name: mix.fitting(templates, name, entry.kind) for name, entry in entries.items()}
+    own = mix.packs(folder, prompts["languages"])
+    original = upstream.planned(upstream.read_recipe(recipe)) if prompts["templates"] == "upstream" else []
+    fitting = {name: _fitting(name, entry.kind, own, original, prompts["languages"]) for name, entry in entries.items()}
     cells = {
         name: mix.numbers(prompts["mix"][name], prompts["total"], _cells(entry, fitting[name]), name)
         for name, entry in entries.items()
     }
     mix.check_total(cells, prompts["total"])
+    folders = {False: folder, True: upstream_folder(config)}
     result = {}
     for name, entry in entries.items():
         used = [template for template in fitting[name] if template.cell in cells[name]]
@@ -81,7 +90,7 @@ def read_sources(
             slices=max(1, math.ceil(expected / parts / config["generate"]["prompts_per_slice"])),
             split=rows[name]["dataset_split"],
             cells=cells[name],
-            templates=sorted({folder / template.file for template in used}),
+            templates=sorted({(folders[template in original] / template.file) for template in used}),
             entry=entry,
         )
     return result
@@ -103,6 +112,27 @@ def splits(sources: Mapping[str, Source]) -> dict[str, list[str]]:
 def number(index: int) -> str:
     """How parts and slices are written: three digits at least."""
     return f"{index:03d}"
+
+
+def upstream_folder(config: Mapping) -> Path:
+    """Where the original wording is kept once it is fetched, shared by all runs."""
+    return Path(config["seeds"]["downloads"]) / "upstream"
+
+
+def upstream_files(recipe: Path = RECIPE) -> list[str]:
+    """The template files that the original wording gives, in that folder."""
+    return sorted({template.file for template in upstream.planned(upstream.read_recipe(recipe))})
+
+
+def _fitting(
+    source: str, kind: str, own: Sequence[Template], original: Sequence[Template], languages: Sequence[str]
+) -> list[Template]:
+    """The templates of a source; the original wording, where there is one, replaces ours in its language."""
+    found = mix.fitting(original, source, kind) if upstream.LANGUAGE in languages else []
+    return [
+        *found,
+        *(t for t in mix.fitting(own, source, kind) if not found or t.language != upstream.LANGUAGE),
+    ]
 
 
 def _cells(entry: Entry, templates: Sequence[Template]) -> list[str]:

@@ -101,7 +101,7 @@ def sources(folder=FOLDER, **user):
         yaml.safe_load(Path(name).read_text()) for name in ("config/config.yaml", "workflow/schemas/config.schema.yaml")
     )
     config = resolve(base, user, Path("config/scales"), schema)
-    return layout.read_sources(Path("resources/sources.tsv"), config, folder)
+    return layout.read_sources(Path("resources/sources.tsv"), config, folder=folder)
 
 
 def test_the_paper_s_mix_adds_up_to_the_published_rows():

@@ -1,13 +1,19 @@
 """The original wording, from a file tree shaped like the original repository; its sentences here are our own."""
 
+import functools
 import hashlib
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import yaml
 
 from scripts.common.errors import InputError
 from scripts.prompts import upstream
+from scripts.prompts.render import join
+from scripts.prompts.templates import FIELDS, load
 
 RECIPE = upstream.read_recipe("resources/upstream.yaml")
 PASSAGES = '''
@@ -62,9 +68,13 @@ def convert_all(clone, recipe, output):
     return {path.stem: path for path in (output / "templates").rglob("*.yaml")}
 
 
-def test_the_texts_of_the_dictionary_become_templates_that_the_workflow_reads(clone, tmp_path):
-    from scripts.prompts.templates import load
+def filled(template, **values):
+    """The prompt of a template for these field values."""
+    columns = {field: pa.array([values.get(field, "")]) for field in FIELDS}
+    return join(template, columns)[0].as_py()
 
+
+def test_the_texts_of_the_dictionary_become_templates_that_the_workflow_reads(clone, tmp_path):
     found = convert_all(*clone, tmp_path)
     templates = {template.id: template for template in load(found.values())}
     assert sorted(templates) == [
@@ -75,12 +85,10 @@ def test_the_texts_of_the_dictionary_become_templates_that_the_workflow_reads(cl
     ]
     prompt = filled(templates["en/passage/upstream_wikihow"], extract="Bees {hum}.", topic="Bees")
     assert prompt == 'A page says: "Bees {hum}.".\n\nExplain a task, as part of "Bees". Write long.'
-    assert templates["en/passage/upstream_blogpost"].render({"extract": "Bees", "topic": ""}) == "Tell of it: Bees"
+    assert filled(templates["en/passage/upstream_blogpost"], extract="Bees") == "Tell of it: Bees"
 
 
 def test_pieces_and_phrases_are_joined_as_the_published_program_joins_them(clone, tmp_path):
-    from scripts.prompts.templates import load
-
     found = convert_all(*clone, tmp_path)
     plain, reference = load([found["upstream_openstax_young_children"]])
     values = {
@@ -91,10 +99,10 @@ def test_pieces_and_phrases_are_joined_as_the_published_program_joins_them(clone
         "title": "Bees",
         "extract": "Bzz",
     }
-    assert plain.render(values) == (
+    assert filled(plain, **values) == (
         "Teach small children 'Nature'.\nChapter 'Insects'. Done: units Ants. Now 'Bees'.\n\nBe kind."
     )
-    assert "Now 'Bees'. It begins: Bzz.\n" in reference.render(values)
+    assert "Now 'Bees'. It begins: Bzz.\n" in filled(reference, **values)
 
 
 def test_nothing_in_the_files_is_executed(clone, tmp_path, monkeypatch):
@@ -112,13 +120,18 @@ def test_a_file_that_is_not_that_of_the_commit_is_refused(clone, tmp_path):
     assert not (tmp_path / "templates").exists()
 
 
-def test_a_file_that_is_not_there_is_fetched(clone, tmp_path):
-    import yaml
-
-    recipe = yaml.safe_load(clone[1].read_text()) | {"repository": "http://127.0.0.1:1"}
-    clone[1].write_text(yaml.safe_dump(recipe))
-    with pytest.raises(InputError, match="http://127.0.0.1:1/abc/prompts/web_samples/build_web_prompts.py cannot be"):
-        upstream.main(["--recipe", str(clone[1]), "--files", str(tmp_path / "none"), "--output", str(tmp_path / "t")])
+def test_files_that_are_not_there_are_fetched_at_the_pinned_commit(clone, tmp_path):
+    (tmp_path / "site").mkdir()
+    clone[0].rename(tmp_path / "site" / "abc")
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=tmp_path / "site")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        recipe = yaml.safe_load(clone[1].read_text()) | {"repository": address}
+        clone[1].write_text(yaml.safe_dump(recipe))
+        assert len(convert_all(tmp_path / "files", clone[1], tmp_path)) == 3
+        server.shutdown()
+    assert (tmp_path / "files/prompts/web_samples/build_web_prompts.py").read_text() == PASSAGES
 
 
 @pytest.mark.parametrize(
@@ -146,3 +159,11 @@ def test_the_recipe_pins_every_file_and_covers_the_published_programs():
     assert len(set(cells)) == len(cells)
     assert len([cell for cell in cells if cell[0] == "ultrachat"]) == 5
     assert len([cell for cell in cells if cell[0] == "openhermes"]) == 3
+
+
+def test_what_is_planned_is_what_comes_out(clone, tmp_path):
+    found = load(convert_all(*clone, tmp_path).values())
+    planned = upstream.planned(upstream.read_recipe(clone[1]))
+    assert sorted((t.file, t.cell, t.kind, tuple(t.sources)) for t in planned) == sorted(
+        (t.file, t.cell, t.kind, tuple(t.sources)) for t in found
+    )

@@ -94,6 +94,10 @@ def correction_flag(wildcards, input):
     return flag("corrections", OWN_OVERRIDES) if OWN_OVERRIDES in input.overrides else ""
 
 
+UPSTREAM_FOLDER = layout.upstream_folder(config).as_posix()
+UPSTREAM_TEMPLATES = [f"{UPSTREAM_FOLDER}/{file}" for file in layout.upstream_files()]
+
+
 def templates(wildcards):
     """The template files that the mix uses of one source, or of all sources of the run."""
     sources = [wildcards.source] if "source" in wildcards.keys() else SOURCES

@@ -8,6 +8,30 @@ cost at full scale: COST
 """
 
 
+localrules:
+    prompts_upstream,
+
+
+rule prompts_upstream:
+    """The original wording of the prompts, as published"""
+    input:
+        recipe="resources/upstream.yaml",
+        script="scripts/prompts/upstream.py",
+    output:
+        UPSTREAM_TEMPLATES,
+    log:
+        "<logs>/prompts_upstream/upstream.log",
+    benchmark:
+        "<benchmarks>/prompts_upstream/upstream.tsv"
+    conda:
+        "../../envs/base.yaml"
+    params:
+        folder=UPSTREAM_FOLDER,
+    shell:
+        "$PYTHON_BASE -m scripts.prompts.upstream --recipe {input.recipe} --files {params.folder}/files"
+        " --output {params.folder} &> {log}"
+
+
 rule prompts_build:
     """Prompts of {wildcards.source} part {wildcards.part}"""
     input:
