@@ -60,8 +60,11 @@ CLUSTER_SAMPLE = pa.schema(
 )
 """The clustered sample; cluster −1 is noise."""
 
-ASSIGNMENTS = pa.schema([("seed_id", pa.string()), ("cluster_id", pa.int32()), ("distance", pa.float32())])
-"""The cluster of every document's nearest neighbour in the sample; distance is 1 − cosine."""
+ASSIGNMENTS = pa.schema(
+    [("seed_id", pa.string()), ("cluster_id", pa.int32()), ("distance", pa.float32()), ("rescued", pa.bool_())]
+)
+"""The cluster of every document's nearest neighbour in the sample; distance is 1 − cosine. `rescued`: that neighbour
+is noise, and the nearest one in a cluster stands in."""
 
 TOPIC_EXAMPLES = pa.schema(
     [
@@ -205,12 +208,47 @@ def write_table(path: str | Path, rows: pa.Table | Sequence[dict[str, Any]], sch
 
 def write_batches(path: str | Path, batches: Iterable[Sequence[dict[str, Any]]], schema: pa.Schema) -> int:
     """Writes a table batch by batch with flat memory and returns the number of rows."""
+    return write_columns(path, (pa.RecordBatch.from_pylist(list(batch), schema=schema) for batch in batches), schema)
+
+
+def write_columns(
+    path: str | Path,
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    long_columns: Sequence[str] = (),
+    rows_per_group: int = 1,
+) -> int:
+    """Writes a table by record batches with flat memory; returns the number of rows.
+
+    Args:
+        path: the file.
+        batches: rows with the columns of the schema.
+        schema: of the table.
+        long_columns: columns of texts or ids that hardly repeat: no dictionary and no statistics are made of them,
+            which would cost time and save nothing.
+        rows_per_group: batches are held until they have so many rows, then written as one row group. Each row group
+            costs some milliseconds, however small it is.
+    """
     rows = 0
-    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        for batch in batches:
-            writer.write_batch(pa.RecordBatch.from_pylist(list(batch), schema=schema))
-            rows += len(batch)
+    short = [name for name in schema.names if name not in long_columns] if long_columns else True
+    options = {"compression": "zstd", "use_dictionary": short, "write_statistics": short}
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, **options) as writer:
+        for group in _groups(batches, rows_per_group):
+            writer.write_table(pa.Table.from_batches(group))
+            rows += sum(map(len, group))
     return rows
+
+
+def _groups(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
+    """Batches in lists of at least so many rows, the last one smaller."""
+    group: list[pa.RecordBatch] = []
+    for batch in batches:
+        group.append(batch)
+        if sum(map(len, group)) >= rows:
+            yield group
+            group = []
+    if any(map(len, group)):
+        yield group
 
 
 def read_table(path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
