@@ -86,8 +86,11 @@ CLUSTER_SAMPLE = pa.schema(
 )
 """The clustered sample; cluster −1 is noise."""
 
-ASSIGNMENTS = pa.schema([("seed_id", pa.string()), ("cluster_id", pa.int32()), ("distance", pa.float32())])
-"""The cluster of every document's nearest neighbour in the sample; distance is 1 − cosine."""
+ASSIGNMENTS = pa.schema(
+    [("seed_id", pa.string()), ("cluster_id", pa.int32()), ("distance", pa.float32()), ("rescued", pa.bool_())]
+)
+"""The cluster of every document's nearest neighbour in the sample; distance is 1 − cosine. `rescued`: that neighbour
+is noise, and the nearest one in a cluster stands in."""
 
 TOPIC_EXAMPLES = pa.schema(
     [

@@ -4,15 +4,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scripts.cluster import assign, fit, sample
+from scripts.cluster import assign, fit, sample, stability
 from scripts.cluster.fit import by_size, check_size, summarise
 from scripts.cluster.sample import choose
 from scripts.common.errors import InputError
 from scripts.common.ids import content_id, unit_interval
 from scripts.common.tables import ASSIGNMENTS, CLUSTER_SAMPLE, EMBEDDING_DIMENSION, EMBEDDINGS, read_table, write_table
 
-UMAP = {"n_components": 2, "n_neighbors": 6, "min_dist": 0.0}
-HDBSCAN = {"min_cluster_size": 5, "min_samples": 2}
+UMAP = {"n_components": 2, "n_neighbors": 6, "min_dist": 0.1}
+HDBSCAN = {"n_components": 3, "min_cluster_size": 0, "min_samples": 0, "selection": "auto", "marginal_share": 0.5}
+DBSCAN = {"eps": 1.0, "min_samples": 5}
+SETTINGS = {"method": "umap_hdbscan", "umap": UMAP, "hdbscan": HDBSCAN, "dbscan": DBSCAN, "largest_share": 0.5}
 IDS = [content_id(str(number)) for number in range(90)]
 
 
@@ -40,16 +42,27 @@ def run_all(folder, cuts):
     ]
     chosen, fitted = folder / "points.parquet", folder / "sample.parquet"
     sample.main(["--embeddings", *map(str, parts), "--sample-size", "60", "--output", str(chosen)])
-    flags = [f"--{name.replace('_', '-')}={value}" for name, value in (UMAP | HDBSCAN).items()]
-    outputs = ["--output", str(fitted), "--summary", str(folder / "fit.json")]
-    fit.main(["--points", str(chosen), *flags, "--seed", "1", *outputs])
+    fit.main([*flags(chosen, SETTINGS), "--output", str(fitted), "--summary", str(folder / "fit.json")])
     rows = {}
     for part in parts:
-        target = folder / "assigned.parquet"
-        argv = ["--embeddings", part, "--points", chosen, "--sample", fitted, "--output", target]
-        assign.main([str(word) for word in argv])
-        rows |= {row["seed_id"]: row for row in read_table(target, ASSIGNMENTS).to_pylist()}
+        rows |= {row["seed_id"]: row for row in run_assign(part, chosen, fitted, folder)[0]}
     return rows
+
+
+def flags(points, settings):
+    """The arguments that cluster_fit and cluster_stability share."""
+    named = {name.replace("_", "-"): settings[name] for name in ("umap", "hdbscan", "dbscan")}
+    words = [word for name, value in named.items() for word in (f"--{name}", json.dumps(value))]
+    bound = ["--largest-share", str(settings["largest_share"])]
+    return ["--points", str(points), "--method", settings["method"], *words, *bound, "--seed", "1"]
+
+
+def run_assign(part, points, fitted, folder, policy="drop", max_distance=0.5):
+    """(rows, counts) of one part."""
+    target, counts = folder / "assigned.parquet", folder / "assigned.counts.json"
+    argv = ["--embeddings", part, "--points", points, "--sample", fitted, "--output", target, "--counts", counts]
+    assign.main([str(word) for word in [*argv, "--policy", policy, "--max-distance", max_distance]])
+    return read_table(target, ASSIGNMENTS).to_pylist(), json.loads(counts.read_text())
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +95,8 @@ def test_the_summary_tells_parameters_and_shares(whole):
     summary = json.loads((whole[0] / "fit.json").read_text())
     assert (summary["documents"], summary["clusters"], summary["umap"], summary["seed"]) == (60, 3, UMAP, 1)
     assert 0 <= summary["noise_share"] < summary["largest_share"] < 1
+    assert summary["chosen"] in summary["candidates"]
+    assert summary["chosen"]["worth"] == max(row["worth"] for row in summary["candidates"])
 
 
 def test_the_sample_is_the_lowest_hashes_and_holds_a_repeated_seed_once():
@@ -94,11 +109,12 @@ def test_a_smaller_sample_is_the_beginning_of_a_larger_one():
     assert choose([IDS], 10) == choose([IDS], 30)[:10]
 
 
-@pytest.mark.parametrize("documents", [0, 6, 9])
-def test_a_sample_too_small_for_the_parameters_is_refused_with_what_to_change(documents):
-    with pytest.raises(InputError, match=f"has {documents} documents, its parameters need 10 .*seeds.sources"):
-        check_size(documents, UMAP, HDBSCAN)
-    check_size(10, UMAP, HDBSCAN)
+@pytest.mark.parametrize(("size", "needed"), [(0, 10), (7, 14)])
+def test_a_sample_too_small_for_the_parameters_is_refused_with_what_to_change(size, needed):
+    settings = SETTINGS | {"hdbscan": HDBSCAN | {"min_cluster_size": size}}
+    with pytest.raises(InputError, match=f"has {needed - 1} documents, its parameters need {needed} .*seeds.sources"):
+        check_size(needed - 1, settings)
+    check_size(needed, settings)
 
 
 def test_clusters_are_numbered_by_size():
@@ -113,6 +129,34 @@ def test_a_sample_that_is_all_noise_has_no_cluster():
 def test_clusters_of_another_sample_are_refused(whole, tmp_path):
     folder, _ = whole
     other = write_embeddings(tmp_path / "points.parquet", IDS[:60], vectors()[:60])
-    argv = ["--embeddings", folder / "part-0.parquet", "--points", other, "--sample", folder / "sample.parquet"]
     with pytest.raises(InputError, match="does not belong to"):
-        assign.main([str(word) for word in [*argv, "--output", tmp_path / "a.parquet"]])
+        run_assign(folder / "part-0.parquet", other, folder / "sample.parquet", tmp_path)
+
+
+def test_stability_compares_every_pair_of_seeds(whole, tmp_path):
+    outputs = ["--output", str(tmp_path / "stability.json"), "--table", str(tmp_path / "stability.tsv")]
+    stability.main([*flags(whole[0] / "points.parquet", SETTINGS), "--stability-seeds", "3", *outputs])
+    result = json.loads((tmp_path / "stability.json").read_text())
+    assert [run["seed"] for run in result["runs"]] == [1, 2, 3]
+    assert [pair["seeds"] for pair in result["pairs"]] == [[1, 2], [1, 3], [2, 3]]
+    assert result["runs"][0]["clusters"] == json.loads((whole[0] / "fit.json").read_text())["clusters"]
+    lines = (tmp_path / "stability.tsv").read_text().splitlines()
+    assert lines[5].split("\t") == ["seed", "other_seed", "ari", "shared"]
+    assert len(lines) == 9
+
+
+def test_agreement_knows_no_names_and_leaves_noise_out():
+    one, other = np.array([0, 0, 1, 1, -1, 2]), np.array([5, 5, 3, 3, 3, -1])
+    assert stability.agreement(one, other) == {"ari": 1.0, "shared": 0.6667}
+    assert stability.agreement(one, np.full(6, -1)) == {"ari": 0.0, "shared": 0.0}
+
+
+def test_the_published_method_clusters_in_the_plane(whole, tmp_path):
+    settings = SETTINGS | {"method": "umap_dbscan"}
+    outputs = ["--output", str(tmp_path / "sample.parquet"), "--summary", str(tmp_path / "fit.json")]
+    fit.main([*flags(whole[0] / "points.parquet", settings), *outputs])
+    summary = json.loads((tmp_path / "fit.json").read_text())
+    assert (summary["clusters"], summary["chosen"], summary["candidates"]) == (3, DBSCAN, [])
+    settings["dbscan"] = {"eps": 0.0001, "min_samples": 50}
+    with pytest.raises(InputError, match=r"no cluster among 60 documents.*umap_hdbscan"):
+        fit.main([*flags(whole[0] / "points.parquet", settings), *outputs])

@@ -1,7 +1,9 @@
 """Clusters of a sample, and the cluster of every document.
 
 in:  <results>/embeddings/<source>/part-NNN.parquet of the clustered sources
-out: <results>/clusters/points.parquet, sample.parquet, fit.json, assignments/<source>/part-NNN.parquet
+out: <results>/clusters/points.parquet, sample.parquet, fit.json (with all sizes that were tried),
+     assignments/<source>/part-NNN.parquet with part-NNN.counts.json;
+     stability.json, stability.tsv by `snakemake cluster_stability` alone
 cost at full scale: some minutes and 2 GB for the fit of 100,000 documents, 8 core-minutes for each of 60 parts
 """
 
@@ -32,8 +34,7 @@ rule cluster_fit:
     """Cluster the sample"""
     input:
         points="<results>/clusters/points.parquet",
-        script="scripts/cluster/fit.py",
-        vectors="scripts/cluster/vectors.py",
+        script=FIT_CODE,
     output:
         sample="<results>/clusters/sample.parquet",
         summary="<results>/clusters/fit.json",
@@ -47,12 +48,36 @@ rule cluster_fit:
         mem_mb=8000,
         runtime=120,
     params:
-        umap=flags("cluster.umap", "n_components", "n_neighbors", "min_dist"),
-        hdbscan=flags("cluster.hdbscan", "min_cluster_size", "min_samples"),
-        seed=config["seed"],
+        settings=FIT_FLAGS,
     shell:
         "$PYTHON_CLUSTER -m scripts.cluster.fit --points {input.points} --output {output.sample}"
-        " --summary {output.summary} {params.umap} {params.hdbscan} --seed {params.seed} &> {log}"
+        " --summary {output.summary} {params.settings} &> {log}"
+
+
+rule cluster_stability:
+    """Compare the clusters of several seeds"""
+    input:
+        points="<results>/clusters/points.parquet",
+        script="scripts/cluster/stability.py",
+        fit=FIT_CODE,
+    output:
+        stability="<results>/clusters/stability.json",
+        table="<results>/clusters/stability.tsv",
+    log:
+        "<logs>/cluster_stability/cluster_stability.log",
+    benchmark:
+        "<benchmarks>/cluster_stability/cluster_stability.tsv"
+    conda:
+        "../../envs/cluster.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=600,
+    params:
+        settings=FIT_FLAGS,
+        seeds=flags("cluster", "stability_seeds"),
+    shell:
+        "$PYTHON_CLUSTER -m scripts.cluster.stability --points {input.points} --output {output.stability}"
+        " --table {output.table} {params.settings} {params.seeds} &> {log}"
 
 
 rule cluster_assign:
@@ -65,6 +90,7 @@ rule cluster_assign:
         vectors="scripts/cluster/vectors.py",
     output:
         assignments="<results>/clusters/assignments/{source}/part-{part}.parquet",
+        counts="<results>/clusters/assignments/{source}/part-{part}.counts.json",
     log:
         "<logs>/cluster_assign/{source}/part-{part}.log",
     benchmark:
@@ -74,6 +100,9 @@ rule cluster_assign:
     threads: 4
     resources:
         mem_mb=4000,
+    params:
+        noise=flags("cluster.noise", "policy", "max_distance"),
     shell:
         "$PYTHON_CLUSTER -m scripts.cluster.assign --embeddings {input.embeddings} --points {input.points}"
-        " --sample {input.sample} --output {output.assignments} --threads {threads} &> {log}"
+        " --sample {input.sample} --output {output.assignments} --counts {output.counts} {params.noise}"
+        " --threads {threads} &> {log}"

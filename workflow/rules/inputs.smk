@@ -104,6 +104,10 @@ def templates(wildcards):
     return sorted({str(path) for source in sources for path in SOURCES[source].templates})
 
 
+FIT_CODE = expand("scripts/cluster/{module}.py", module=["choose", "fit", "project", "vectors"])
+FIT_FLAGS = f"{flags('cluster', 'method', 'umap', 'hdbscan', 'dbscan', 'largest_share')} {flag('seed', config['seed'])}"
+
+
 def cluster_tables(wildcards):
     """The tables that tell the topic of a seed, for the clustered sources only."""
     if wildcards.source not in CLUSTERED:
