@@ -81,16 +81,6 @@ def check_sources(mix: Mapping[str, object], wanted: Iterable[str], known: Colle
             )
 
 
-def check_total(asked: Mapping[str, Mapping[str, int]], total: int) -> None:
-    """Stops when all cells of all sources together are more than the total."""
-    every = sum(sum(cells.values()) for cells in asked.values())
-    if every > total:
-        raise InputError(
-            f"`prompts.mix` asks for {every:,} prompts, more than `prompts.total`, {total:,}: raise the total, lower "
-            "the counts, or give shares of the total (numbers below 1)."
-        )
-
-
 def _count(number: float, total: int, place: str) -> int:
     if number >= 1 and number != int(number):
         raise InputError(f"`prompts.mix.{place}`: {number} must be a whole number of prompts or a share below 1.")

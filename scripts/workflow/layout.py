@@ -76,7 +76,6 @@ def read_sources(
         name: mix.numbers(prompts["mix"][name], prompts["total"], _cells(entry, fitting[name]), name)
         for name, entry in entries.items()
     }
-    mix.check_total(cells, prompts["total"])
     folders = {False: folder, True: upstream_folder(config)}
     result = {}
     for name, entry in entries.items():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.common.errors import InputError
-from scripts.prompts.mix import check_sources, check_total, fitting, numbers, packs
+from scripts.prompts.mix import check_sources, fitting, numbers, packs
 from scripts.prompts.select import bounds, find_repeated
 from scripts.workflow import layout
 from scripts.workflow.config import resolve
@@ -77,12 +77,6 @@ def test_unknown_and_forgotten_sources_are_named():
         check_sources({"wed": 1}, [], ["web", "stanford"])
     with pytest.raises(InputError, match="does not mention `stanford`"):
         check_sources({"web": 1}, ["web", "stanford"], ["web", "stanford"])
-
-
-def test_the_mix_may_not_exceed_its_total():
-    check_total({"web": {"a": 60}, "stanford": {"b": 40}}, 100)
-    with pytest.raises(InputError, match=r"asks for 101 prompts, more than `prompts\.total`, 100"):
-        check_total({"web": {"a": 61}, "stanford": {"b": 40}}, 100)
 
 
 def test_a_language_is_a_folder(tmp_path):

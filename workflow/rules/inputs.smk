@@ -125,7 +125,7 @@ def cluster_flags(wildcards, input):
 
 def noise_flag(wildcards):
     """What becomes of seeds on noise."""
-    return flag("noise", config["cluster"].get("noise", {"policy": "drop"})["policy"])
+    return flag("noise", config["cluster"]["noise"]["policy"])
 
 
 def cells(wildcards):
