@@ -94,8 +94,7 @@ def correction_flag(wildcards, input):
     return flag("corrections", OWN_OVERRIDES) if OWN_OVERRIDES in input.overrides else ""
 
 
-UPSTREAM_FOLDER = layout.upstream_folder(config).as_posix()
-UPSTREAM_TEMPLATES = [f"{UPSTREAM_FOLDER}/{file}" for file in layout.upstream_files()]
+UPSTREAM_TEMPLATES = [(layout.upstream_folder(config) / file).as_posix() for file in layout.upstream_files()]
 
 
 def templates(wildcards):

@@ -26,7 +26,7 @@ rule prompts_upstream:
     conda:
         "../../envs/base.yaml"
     params:
-        folder=UPSTREAM_FOLDER,
+        folder=subpath(output[0], ancestor=3),
     shell:
         "$PYTHON_BASE -m scripts.prompts.upstream --recipe {input.recipe} --files {params.folder}/files"
         " --output {params.folder} &> {log}"
