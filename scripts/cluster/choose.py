@@ -1,12 +1,12 @@
 """The sizes that HDBSCAN works with, chosen from the sample itself, without labels.
 
 What is a good smallest cluster depends on the sample: a fixed one finds nothing in a small sample and two or three
-giants in another. So the hierarchy is computed once for each `min_samples` and cut for every candidate: smallest
-clusters of 0.15 % to 2.5 % of the documents (5 at least), the leaves of the tree or its most persistent branches
-(`eom`). A document that no cluster holds, but `marginal_share` of whose neighbours are in one, joins that cluster.
+giants in another. So the hierarchy is computed once for each `min_samples` and cut for every candidate: seven smallest
+clusters from √n/5 (5 at least) to n/40 of n documents, the leaves of the tree or its most persistent branches (`eom`).
+A document that no cluster holds, but `marginal_share` of whose neighbours are in one, joins that cluster.
 A candidate is worth
 
-    modularity × separation × coverage
+    modularity × separation × coverage × (1 − share of the largest cluster)
 
 modularity: of the graph of nearest neighbours, each document outside a cluster alone; it falls where clusters are cut
 through, and so keeps them from being too many. separation: how much nearer a document is to the centre of its own
@@ -24,13 +24,13 @@ from typing import Any
 
 import numpy as np
 
-SIZES = (0.0015, 0.0025, 0.004, 0.006, 0.01, 0.016, 0.025)
-"""Smallest clusters that are tried, as shares of the sample."""
+SIZES = 7
+"""Smallest clusters that are tried, in even ratios."""
 
 SMALLEST = 5
 """Documents: a cluster of fewer is no topic."""
 
-CORES = (1, 5, 10, 20)
+CORES = (1, 5, 10, 20, 40)
 """Neighbours that make a core point: those that are tried …"""
 
 CORE_SHARE = 0.025
@@ -64,7 +64,8 @@ def grid(documents: int, settings: Mapping[str, Any]) -> Iterator[tuple[int, int
         documents: of the sample.
         settings: min_cluster_size and min_samples, 0 for several; selection, `auto` for both.
     """
-    sizes = sorted({max(SMALLEST, round(documents * share)) for share in SIZES})
+    low, high = max(SMALLEST, documents**0.5 / 5), max(SMALLEST, documents**0.5, documents / 40)
+    sizes = sorted({round(float(size)) for size in np.geomspace(low, high, SIZES)})
     cores = [number for number in CORES if number <= max(SMALLEST, documents * CORE_SHARE)]
     return itertools.product(
         [settings["min_samples"]] if settings["min_samples"] else cores,
@@ -151,7 +152,7 @@ def measure(vectors: np.ndarray, neighbours: np.ndarray, labels: np.ndarray) -> 
         "separation": separation(vectors, labels),
     }
     factors = [max(measured[name], 0.0) for name in ("modularity", "separation", "coverage")]
-    return measured | {"worth": float(np.prod(factors))}
+    return measured | {"worth": float(np.prod(factors)) * (1 - measured["largest_share"])}
 
 
 def modularity(neighbours: np.ndarray, labels: np.ndarray) -> float:
