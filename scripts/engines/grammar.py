@@ -1,10 +1,13 @@
-"""Answers that must follow a JSON Schema, in compact form: which tokens may come next (llguidance, as in vLLM)."""
+"""Answers that must follow a JSON Schema: which tokens may come next (llguidance, as in vLLM)."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+FORM = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+"""One line with a space after commas and colons, the form that `json.dumps` writes and that models have read most."""
 
 
 class Grammars:
@@ -27,7 +30,7 @@ class Grammars:
 
         if self._view is None:
             self._view = from_tokenizer(self._tokenizer, n_vocab=self._vocabulary, eos_token=self._end_tokens)
-        grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides={"whitespace_flexible": False})
+        grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=FORM)
         matcher = LLMatcher(self._view, grammar)
         if matcher.is_error():
             raise ValueError(f"the JSON Schema cannot be followed: {matcher.get_error()}")

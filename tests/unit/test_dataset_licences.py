@@ -72,6 +72,7 @@ def test_a_broken_list_is_named(tmp_path, text, message):
 def test_licence_and_origin_of_every_source_arrive_in_the_dataset(tmp_path, source):
     names = {kind: tmp_path / kind / source / "part-000.parquet" for kind in ("prompts", "seeds", "contamination")}
     registry = arguments(sources=REGISTRY, source=source, where="sample", downloads="d", start=0, stop=999, part="000")
+    registry += arguments(languages="en", max_characters=1_000_000)
     rest = {"rejected": tmp_path / "rejected.parquet", "counts": tmp_path / "counts.json"}
     load.main([*registry, *arguments(output=names["seeds"], **rest)])
     seeds = {seed["seed_id"]: seed for seed in read_table(names["seeds"], SEEDS).to_pylist()}

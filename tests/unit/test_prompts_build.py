@@ -105,7 +105,7 @@ def test_the_prompt_id_is_the_hash_of_template_wording_and_prompt():
 def test_a_reworded_template_moves_no_other_prompt_and_keeps_its_seeds(tmp_path):
     changed = tmp_path / "en/passage/wikihow.yaml"
     changed.parent.mkdir(parents=True)
-    changed.write_text(Path(WEB[0]).read_text().replace("Here is a passage", "This is a passage"))
+    changed.write_text(Path(WEB[0]).read_text().replace("text: |-\n  ", "text: |-\n  Well: "))
     before, after = (made([seed(n) for n in range(9)], [first, *WEB[1:]], "Rivers") for first in (WEB[0], changed))
     key = ("template_id", "seed_id", "rank", "topic_in_prompt")
     assert [[p[name] for name in key] for p in before] == [[p[name] for name in key] for p in after]

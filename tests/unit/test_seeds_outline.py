@@ -228,7 +228,7 @@ def test_answers_of_a_real_engine_do_not_depend_on_what_else_is_asked(tmp_path):
     raw = {row["title"]: (row["outline_raw"], row["units"]) for row in together}
     assert raw == {row["title"]: (row["outline_raw"], row["units"]) for row in alone}
     assert len({text for text, _ in raw.values()}) == 3
-    assert all(text.startswith('{"units":[{"title":"') for text, _ in raw.values())
+    assert all(text.startswith('{"units": [{"title": "') for text, _ in raw.values())
 
 
 REGISTRY = ["--sources", "resources/sources.tsv", "--source", "stanford", "--where", "sample", "--downloads", "d"]
@@ -247,7 +247,8 @@ def test_the_units_of_the_sample_become_seeds(tmp_path, endpoint):
     outputs = {name: tmp_path / f"seeds-{name}" for name in ("output", "rejected", "counts")}
     words = [word for name, path in outputs.items() for word in (f"--{name}", str(path))]
     outlines = ["--outlines", str(part.folder / "output.parquet")]
-    load.main([*REGISTRY, *rows, "--part", "000", *outlines, *words])
+    limits = ["--languages", "en", "--max-characters", "1000000"]
+    load.main([*REGISTRY, *limits, *rows, "--part", "000", *outlines, *words])
     seeds = read_table(outputs["output"], SEEDS).to_pylist()
     assert [seed["title"] for seed in seeds[:2]] == [unit["title"] for unit in units(first)]
     assert (seeds[0]["text"], seeds[0]["outline"]["book"]) == ("Maps; Scale.", first.title)
