@@ -43,9 +43,15 @@ def test_a_run_without_a_lock_says_so():
 
 
 @pytest.mark.parametrize("source", ["wikipedia", "openwebmath", "sep", "fineweb", "cosmopedia_web_samples_v1"])
-def test_one_line_adds_a_source(source):
-    setting = f"seeds={{sources: {{{source}: 1000}}}}"
-    assert planned_jobs("seeds", "--config", "scale=small", FRESH, setting)["seeds_download"] == 7
+def test_two_settings_add_a_source(source):
+    settings = [f"seeds={{sources: {{{source}: 1000}}}}", f"prompts={{mix: {{{source}: 500}}}}"]
+    jobs = planned_jobs("prompts", "--config", "scale=small", FRESH, *settings)
+    assert (jobs["seeds_download"], jobs["prompts_select"]) == (7, 9)
+
+
+def test_the_original_wording_is_fetched_where_it_is_asked_for():
+    assert "prompts_upstream" not in planned_jobs("prompts", "--config", FRESH)
+    assert planned_jobs("prompts", "--config", FRESH, "prompts={templates: upstream}")["prompts_upstream"] == 1
 
 
 def test_full_plans_the_paper_on_slurm():
