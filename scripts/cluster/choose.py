@@ -14,6 +14,22 @@ cluster than to the next centre, by cosine; it falls where different things are 
 from being giants. coverage: the share of documents in clusters. All three are measured on the embeddings, not on the
 projection, whose distances mean little. A candidate whose largest cluster holds more than `largest_share` of the
 documents is taken only when all do. Density-based validity (DBCV) and the mean persistence are reported beside them.
+
+Measured on real sets (all-MiniLM-L6-v2, 256 tokens, seed 1): ARI over the texts in clusters / coverage and number of
+clusters, as chosen here and as the labels would have picked among four sizes in the plane (benchmarks/clusters.py).
+
+    set (texts, labels)                          chosen          by labels
+    Stack Overflow question titles (20k, 20)     .71/.89  16     .69/.87  41
+    wikiHow steps (16k, 158)                     .25/.77 130     .25/.69 111
+    MMLU questions (14k, 57)                     .71/.80  81     .76/.72  79
+    Google News titles (11k, 152)                .80/.90  79     .79/.89  86
+    Google News titles and texts (4k, 152)       .81/.96 103     .82/.95 129
+    encyclopedia paragraphs, WikiText (3k, 107)  .57/.92  71     .55/.89 122
+    CLINC requests (4k, 150)                     .59/.96  97     .74/.91 145
+    BBC news (1.2k, 5)                           .80/1.0   6     .72/.94  10
+    AG news (2.5k, 4)                            .10/.76  68     .21/.98   4
+
+100,000 texts took 5 minutes of one core and 1.3 GB, neighbours and both projections included.
 """
 
 import dataclasses
