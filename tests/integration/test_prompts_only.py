@@ -35,12 +35,16 @@ def test_every_source_gives_prompts_in_every_language(prompts):
     for source in SOURCES[:-1]:
         found = rows(prompts, source)
         assert {row["language"] for row in found} == {"en", "fr", "ko"}, source
-        assert len({row["prompt_id"] for row in found}) == len(found) == 60
+        assert len({row["prompt_id"] for row in found}) == len(found)
 
 
 def test_published_prompts_are_taken_as_they_stand(prompts):
     raw = (ROOT / "resources/sample/cosmopedia_web_samples_v1.jsonl").read_text(encoding="utf-8").splitlines()
-    asked = {row["prompt"]: (row["seed_data"], row["format"], row["audience"]) for row in map(json.loads, raw)}
+    asked = {
+        row["prompt"]: (row["seed_data"], row["format"], row["audience"])
+        for row in map(json.loads, raw)
+        if row["prompt"]
+    }
     found = rows(prompts, SOURCES[-1])
     assert {row["prompt"]: (row["seed_data"], row["format"], row["audience"]) for row in found} == asked
     assert {row["template_id"] for row in found} == {"published"}
