@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 REPORT := results/tiny/report.html
-CODE := scripts tests
+CODE := scripts tests benchmarks
 export HF_HUB_OFFLINE := 1
 
 .PHONY: demo test lint format docs tiny-lm clean
