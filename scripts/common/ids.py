@@ -7,7 +7,7 @@ or a random generator.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,20 +19,18 @@ def content_id(*fields: str) -> str:
     return _digest(fields).hexdigest()
 
 
-def ids_after(*fields: str) -> Callable[[bytes], str]:
-    """`content_id` for many texts after the same fields: the function takes the UTF-8 bytes of the last field.
+def ids_after(fields: Sequence[str], texts: Iterable[bytes]) -> list[str]:
+    """`content_id(*fields, text)` for each text, given as its UTF-8 bytes.
 
     The state after the common fields is kept and copied, which spares hashing them again for every text.
     """
-    common = _digest(fields)
-
-    def identify(data: bytes) -> str:
+    common, ids = _digest(fields), []
+    for text in texts:
         digest = common.copy()
-        digest.update(len(data).to_bytes(8, "little"))
-        digest.update(data)
-        return digest.hexdigest()
-
-    return identify
+        digest.update(len(text).to_bytes(8, "little"))
+        digest.update(text)
+        ids.append(digest.hexdigest())
+    return ids
 
 
 def draws(identifiers: "np.ndarray", purpose: str) -> "np.ndarray":

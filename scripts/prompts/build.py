@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -124,7 +123,7 @@ class Builder:
         self.rows_in = self.rows_out = self.used = 0
 
     def prompts(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yields the prompts (CANDIDATES) of each batch of seeds, template by template."""
+        """Yields the prompts (CANDIDATES) of each batch of seeds."""
         for seeds in batches:
             self.rows_in += seeds.num_rows
             verdicts = self.selection.judge(seeds["seed_id"])
@@ -133,13 +132,12 @@ class Builder:
             if not pc.all(used, min_count=0).as_py():
                 self._reject_judged(seeds.filter(pc.invert(used)), [verdict for verdict in verdicts if verdict[1]])
                 seeds, topics = seeds.filter(used), topics.filter(used)
-            unfit = np.ones(seeds.num_rows, bool)
-            for prompts in prompts_of(seeds, topics, self.recipe):
-                unfit &= ~pc.is_in(seeds["seed_id"], value_set=prompts["seed_id"]).to_numpy(zero_copy_only=False)
-                self.rows_out += prompts.num_rows
-                yield prompts
-            self._reject_unfit(seeds.filter(pa.array(unfit)))
-            self.used += seeds.num_rows - int(unfit.sum())
+            prompts = prompts_of(seeds, topics, self.recipe)
+            unfit = seeds.filter(pc.invert(pc.is_in(seeds["seed_id"], value_set=prompts["seed_id"])))
+            self._reject_unfit(unfit)
+            self.used += seeds.num_rows - unfit.num_rows
+            self.rows_out += prompts.num_rows
+            yield prompts
 
     def counts(self, source: str, part: str) -> Counts:
         """The account so far."""

@@ -9,7 +9,7 @@ A published prompt is taken as it stands; what it asked for comes with its seed.
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -46,8 +46,11 @@ class Recipe:
     cross_language: bool = False
 
 
-def prompts_of(seeds: pa.RecordBatch, topics: pa.Array, recipe: Recipe) -> Iterator[pa.RecordBatch]:
-    """Yields all prompts of these seeds (CANDIDATES): a batch for each template, in the order of the seeds.
+def prompts_of(seeds: pa.RecordBatch, topics: pa.Array, recipe: Recipe) -> pa.RecordBatch:
+    """All prompts of these seeds (CANDIDATES), in the order of the seeds.
+
+    The prompts of one seed stand side by side because they share its extract: so they compress three times as well,
+    and faster.
 
     Args:
         seeds: rows of SEEDS.
@@ -60,9 +63,14 @@ def prompts_of(seeds: pa.RecordBatch, topics: pa.Array, recipe: Recipe) -> Itera
     columns = field_columns(seeds, recipe.characters, wanted)
     unknown = pc.fill_null(pc.equal(seeds["language"], ""), True)
     columns["language"] = pc.if_else(unknown, recipe.language, seeds["language"])
-    for template in recipe.templates:
-        yield _fill(seeds, heads, topics, columns, template, recipe)
-    yield _published(seeds, heads, columns["language"], recipe)
+    made = [_fill(seeds, heads, topics, columns, template, recipe) for template in recipe.templates]
+    made.append(_published(seeds, heads, columns["language"], recipe))
+    made = [pair for pair in made if len(pair[0])] or made[-1:]
+    if len(made) == 1:
+        return made[0][1]
+    places = np.concatenate([place for place, _ in made])
+    prompts = pa.concat_batches([batch for _, batch in made])
+    return prompts.take(pa.array(np.argsort(places, kind="stable")))
 
 
 def join(template: Template, columns: Mapping[str, pa.Array]) -> pa.Array:
@@ -78,15 +86,16 @@ def _fill(
     columns: Mapping[str, pa.Array],
     template: Template,
     recipe: Recipe,
-) -> pa.RecordBatch:
-    """The prompts of one template with the seeds that it fits."""
+) -> tuple[np.ndarray, pa.RecordBatch]:
+    """The prompts of one template with the seeds that it fits, and where these stand in the batch."""
     fits = pc.equal(seeds["kind"], template.kind)
     if not recipe.cross_language:
         fits = pc.and_(fits, pc.equal(columns["language"], template.language))
     for field in template.needed:
         fits = pc.and_(fits, pc.not_equal(columns[field], ""))
-    if not pc.all(fits, min_count=0).as_py():
-        seeds, topics, heads = seeds.filter(fits), topics.filter(fits), heads[fits.to_numpy(zero_copy_only=False)]
+    places = np.flatnonzero(fits.to_numpy(zero_copy_only=False))
+    if len(places) < seeds.num_rows:
+        seeds, topics, heads = seeds.filter(fits), topics.filter(fits), heads[places]
         columns = {name: column.filter(fits) for name, column in columns.items()}
     named = pa.array(np.zeros(len(heads), bool))
     if template.can_name_topic:
@@ -103,18 +112,22 @@ def _fill(
         "language": template.language,
         "cell": template.cell,
     }
-    return _batch(seeds, heads, join(template, columns), template.digest, asked | {"topic": topics, "named": named})
+    prompts = join(template, columns)
+    return places, _batch(seeds, heads, prompts, template.digest, asked | {"topic": topics, "named": named})
 
 
-def _published(seeds: pa.RecordBatch, heads: np.ndarray, languages: pa.Array, recipe: Recipe) -> pa.RecordBatch:
-    """The published prompts among the seeds."""
+def _published(
+    seeds: pa.RecordBatch, heads: np.ndarray, languages: pa.Array, recipe: Recipe
+) -> tuple[np.ndarray, pa.RecordBatch]:
+    """The published prompts among the seeds, and where these stand in the batch."""
     fits = pc.and_(pc.equal(seeds["kind"], "prompt"), pc.is_valid(seeds["text"]))
-    seeds, heads = seeds.filter(fits), heads[fits.to_numpy(zero_copy_only=False)]
+    places = np.flatnonzero(fits.to_numpy(zero_copy_only=False))
+    seeds, heads = seeds.filter(fits), heads[places]
     asked = {name: pc.struct_field(seeds["asked"], name) for name in ("seed_data", "format", "audience")}
     asked["seed_data"] = pc.fill_null(asked["seed_data"], recipe.seed_data)
     asked |= {"template_id": PUBLISHED, "language": languages.filter(fits), "cell": PUBLISHED_CELL}
     nothing = {"topic": pa.nulls(len(heads), pa.string()), "named": pa.array(np.zeros(len(heads), bool))}
-    return _batch(seeds, heads, seeds["text"], "", asked | nothing)
+    return places, _batch(seeds, heads, seeds["text"], "", asked | nothing)
 
 
 def _batch(
@@ -141,8 +154,7 @@ def _ids(prompts: pa.Array, template_id: str, digest: str) -> pa.Array:
     _, offsets, data = prompts.buffers()
     places = np.frombuffer(offsets, np.int32, len(prompts) + 1, 4 * prompts.offset).tolist()
     view = memoryview(data) if data else memoryview(b"")
-    identify = ids_after(template_id, digest)
-    return pa.array([identify(view[start:end]) for start, end in itertools.pairwise(places)], pa.string())
+    return pa.array(ids_after([template_id, digest], (view[a:b] for a, b in itertools.pairwise(places))), pa.string())
 
 
 def _clause(text: str, columns: Mapping[str, pa.Array]) -> pa.Array:

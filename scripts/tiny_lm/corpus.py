@@ -134,8 +134,7 @@ class Corpus:
                 topic = pa.array([TOPICS[topic_of(seed)][0] if source == "web" else None], pa.string())
                 places = [value for value in (seed["outline"] or {}).values() if isinstance(value, str)]
                 subject = " ".join([seed["text"], seed["title"] or "", *places])
-                found = prompts_of(row, topic, recipe)
-                for prompt in [text for batch in found for text in batch["prompt"].to_pylist()]:
+                for prompt in prompts_of(row, topic, recipe)["prompt"].to_pylist():
                     for _ in range(ANSWERS_PER_PROMPT.get(source, OTHER_ANSWERS)):
                         target = self.rng.randint(*ANSWER_TOKENS)
                         yield chat(prompt, self._pools[source].answer(subject, target, self.rng))

@@ -92,9 +92,38 @@ def test_fraction_plans_fewer_slices():
     assert tenth < all_of_it / 8
 
 
+def test_a_changed_template_plans_only_the_sources_that_it_concerns():
+    """`-n` on a fresh run lists every job; the inputs of the jobs tell which of them read the template."""
+    listed = snakemake("-n", "prompts", "--config", FRESH).stdout
+    jobs = re.findall(r"^rule prompts_build:\n    input: ([^\n]*)", listed, flags=re.MULTILINE)
+    readers = {
+        name: {re.search(r"/seeds/(\w+)/", inputs)[1] for inputs in jobs if f"{name}.yaml" in inputs}
+        for name in (
+            "dialogue/story_morality",
+            "dialogue/story_reddit",
+            "title/wikihow",
+            "passage/math_college_students",
+        )
+    }
+    assert readers == {
+        "dialogue/story_morality": {"ultrachat"},
+        "dialogue/story_reddit": {"ultrachat", "openhermes"},
+        "title/wikihow": {"wikihow"},
+        "passage/math_college_students": {"auto_math_text"},
+    }
+
+
+def test_the_page_of_prompts_to_read_is_part_of_the_report():
+    assert planned_jobs("report", "--config", FRESH)["prompts_preview"] == 1
+    assert planned_jobs("preview_prompts", "--config", FRESH)["preview_prompts"] == 1
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
+        ("prompts={mix: {wed: 5}}", "`prompts.mix`: unknown source `wed`: did you mean `web`?"),
+        ("prompts={mix: {web: {wikihou/*: 5}}}", "`wikihou` none of its values: did you mean `wikihow`?"),
+        ("prompts={languages: [en, tlh]}", "`prompts.languages`: there is no config/templates/tlh"),
         ("scale=huge", "unknown scale 'huge': it must be one of full, small, tiny"),
         ("fracton=0.5", "unknown key `fracton`: did you mean `fraction`?"),
         ("fraction=lots", "`fraction`: 'lots' is not of type 'number'"),

@@ -53,7 +53,7 @@ def batch(seeds):
 def made(seeds, templates, topic=None, **settings):
     seeds = batch(seeds)
     recipe = Recipe(load(templates), "web_samples", **settings)
-    return rows_of(prompts_of(seeds, pa.array([topic] * len(seeds), pa.string()), recipe))
+    return prompts_of(seeds, pa.array([topic] * len(seeds), pa.string()), recipe).to_pylist()
 
 
 def rows_of(batches):
@@ -70,6 +70,12 @@ def fields(row, characters):
 
 def test_a_seed_gets_every_template_that_fits():
     assert {p["template_id"] for p in web_prompts([seed(1)])} == {t.id for t in load(WEB)}
+
+
+def test_prompts_come_in_the_order_of_their_seeds():
+    seeds = [seed(1), seed(2, text=" "), seed(3), published(4), seed(5, language="fr"), seed(6)]
+    places = [p["seed_id"] for p in web_prompts(seeds)]
+    assert places == [row["seed_id"] for row, n in zip(seeds, [4, 0, 4, 1, 0, 4], strict=True) for _ in range(n)]
 
 
 def test_half_of_the_web_prompts_name_their_topic_and_all_carry_it():
@@ -172,7 +178,7 @@ def test_a_batch_may_be_cut_anywhere():
     whole = sorted(p["prompt_id"] for p in web_prompts(seeds))
     assert whole == sorted(p["prompt_id"] for n in range(7) for p in web_prompts(seeds[n : n + 1]))
     sliced = prompts_of(batch(seeds).slice(3), pa.nulls(4, pa.string()), Recipe(load(WEB), "x"))
-    assert {p["seed_id"] for p in rows_of(sliced)} == {row["seed_id"] for row in seeds[3:]}
+    assert {p["seed_id"] for p in sliced.to_pylist()} == {row["seed_id"] for row in seeds[3:]}
 
 
 def test_a_template_fits_seeds_of_its_language_or_of_all():
@@ -406,7 +412,7 @@ def test_two_runs_give_the_same_bytes_in_any_order_of_parts(tmp_path):
 
 def write_candidates(path, seeds, templates):
     recipe = Recipe(load(templates), "stories")
-    rows = pa.Table.from_batches(prompts_of(batch(seeds), pa.nulls(len(seeds), pa.string()), recipe))
+    rows = pa.Table.from_batches([prompts_of(batch(seeds), pa.nulls(len(seeds), pa.string()), recipe)])
     write_table(path, rows, rows.schema)
     return rows.to_pylist()
 
@@ -433,7 +439,7 @@ def test_a_prompt_of_an_earlier_source_is_not_asked_again(tmp_path):
 
 def test_a_prompt_repeated_inside_one_part_stays_once():
     seeds = [seed(n, text=text) for n, text in enumerate(["same", "same", "other"])]
-    rows = next(prompts_of(batch(seeds), pa.nulls(3, pa.string()), Recipe(load(WEB[:1]), "web_samples")))
+    rows = prompts_of(batch(seeds), pa.nulls(3, pa.string()), Recipe(load(WEB[:1]), "web_samples"))
     repeated = rows["prompt_id"][0].as_py()
     everything = {rows["cell"][0].as_py(): {"mix_bound": 2**63 - 1, "fraction_bound": 2**63 - 1}}
     sealer = seal.Sealer("web/part-000", {repeated: "web/part-000"}, everything)

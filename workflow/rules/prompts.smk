@@ -4,7 +4,8 @@ in:  <results>/seeds/, config/templates/<language>/<kind>/*.yaml; for clustered 
      and <results>/topics/topics.parquet
 out: <results>/prompts/<source>/part-*.parquet (one row a prompt, ids unique in the run), rejected rows, counts,
      <results>/prompts/manifest.json
-cost at full scale: COST
+cost at full scale: some 10 core-minutes and 0.3 GB of memory in `prompts_build` (benchmarks/prompts.py), as much in
+     `prompts_seal`; an estimated 2 GB in `prompts_select` for web, and 10 GB on disk
 """
 
 
