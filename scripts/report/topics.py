@@ -1,15 +1,15 @@
 """The topics page: the map of the clustered sample and the table of topics that it was cut into.
 
-The map shows the two UMAP dimensions that HDBSCAN clustered. Axes have no unit and only near distances mean anything.
+The map is a UMAP plane made for the picture. Axes have no unit and only near distances mean anything.
 At most 8,000 documents are drawn, chosen by id (ids are content hashes, so this is a random sample that is the same in
 every run); labels are placed largest cluster first and left out where they would overlap.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.common.files import write_text
+from scripts.common.files import read_json, write_text
 from scripts.common.logging import run
 from scripts.common.tables import CLUSTER_SAMPLE, EMBEDDING_DIMENSION, TOPICS, read_table
 from scripts.report import page, style
@@ -21,6 +21,8 @@ KEYWORDS = 3
 CROWDED = 40
 """A map with more clusters than this has smaller labels and no keywords."""
 NOISE_CLUSTER = -1
+BARS = 40
+"""Topics in the picture of sizes; the table has all."""
 
 
 def summarize(sample: Sequence[Mapping], topics: Sequence[Mapping]) -> dict[str, Any]:
@@ -52,6 +54,14 @@ def summarize(sample: Sequence[Mapping], topics: Sequence[Mapping]) -> dict[str,
             for source in ("llm", "keywords", "override")
         },
     }
+
+
+def add_up(counts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What became of all documents, from the counts that cluster_assign writes for each part."""
+    result: dict[str, Any] = {"documents": 0, "in_clusters": 0, "rescued": 0, "noise": 0}
+    for part in counts:
+        result |= {name: result[name] + part[name] for name in result if name in part}
+    return result
 
 
 def _mean(topics: Sequence[Mapping], column: str) -> float | None:
@@ -155,22 +165,50 @@ def _tooltip(topic: Mapping | None) -> str:
     return f"{topic['topic']}: {topic['n_documents']:,} documents, {topic['decision']} {topic['reason'] or ''}".strip()
 
 
+def draw_sizes(topics: Sequence[Mapping]) -> str:
+    """Bars of the largest topics by documents; removed ones are grey."""
+    largest = sorted(topics, key=lambda topic: (-topic["n_documents"], topic["cluster_id"]))[:BARS]
+    if not largest:
+        return style.message("No cluster was found.", WIDTH)
+    with style.figure(WIDTH, 70 + 22 * len(largest)) as figure:
+        axis = figure.add_subplot()
+        colours = [style.OURS if topic["decision"] == "kept" else style.NOISE for topic in largest]
+        places = range(len(largest))
+        axis.barh(places, [topic["n_documents"] for topic in largest], color=colours, height=0.72)
+        axis.set_yticks(places, [_cut(topic["topic"]) for topic in largest], color=style.INK)
+        axis.set(xlabel="documents", ylim=(len(largest) - 0.4, -0.6))
+        style.whole_numbers(axis, "x")
+        style.thousands(axis, "x")
+        axis.grid(axis="x")
+        axis.spines["left"].set_visible(False)
+        return style.to_svg(figure, "Topics by size")
+
+
 def main(argv: Sequence[str] | None = None) -> None:
-    """Writes the page, the map and the numbers."""
+    """Writes the page, its figures and the numbers."""
     parser = page.parser(__doc__.split("\n")[0])
     parser.add_argument("--sample", type=Path, required=True, help="clusters/sample.parquet")
     parser.add_argument("--topics", type=Path, required=True, help="topics/topics.parquet")
+    parser.add_argument("--fit", type=Path, required=True, help="clusters/fit.json")
+    parser.add_argument("--counts", type=Path, nargs="+", required=True, help="counts of all assignments")
     parser.add_argument("--figure", type=Path, required=True, help="SVG file of the map to write")
+    parser.add_argument("--sizes", type=Path, required=True, help="SVG file of the sizes to write")
     args = parser.parse_args(argv)
     sample = read_table(args.sample, CLUSTER_SAMPLE).to_pylist()
     topics = read_table(args.topics, TOPICS).to_pylist()
-    numbers = summarize(sample, topics)
-    figure = draw_map(sample, topics)
-    write_text(args.figure, figure)
+    fit = read_json(args.fit)
+    counts = [read_json(path) for path in args.counts]
+    numbers = summarize(sample, topics) | {"assigned": add_up(counts)}
+    figures = {"map": draw_map(sample, topics), "sizes": draw_sizes(topics)}
+    write_text(args.figure, figures["map"])
+    write_text(args.sizes, figures["sizes"])
     page.write_numbers(args.numbers, numbers)
     rows = [topic | {"colour": cluster_colour(topic["cluster_id"])} for topic in topics]
     rows.sort(key=lambda topic: (-topic["n_documents"], topic["cluster_id"]))
-    page.write_page(args, numbers=numbers, figure=figure, topics=rows, drawn=min(len(sample), DRAWN))
+    context = {"fit": fit, "policy": counts[0]["policy"], "max_distance": counts[0]["max_distance"]}
+    page.write_page(
+        args, numbers=numbers, figures=figures, topics=rows, drawn=min(len(sample), DRAWN), bars=BARS, **context
+    )
 
 
 if __name__ == "__main__":

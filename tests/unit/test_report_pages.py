@@ -55,6 +55,19 @@ def write_run(folder, texts):
         for k, each in enumerate(ids)
     ]
     write_table(folder / "sample.parquet", points, CLUSTER_SAMPLE)
+    tried = {"min_cluster_size": 5, "min_samples": 1, "selection": "leaf", "clusters": 3, "coverage": 0.9}
+    tried |= {
+        "largest_share": 0.2,
+        "modularity": 0.5,
+        "separation": 0.4,
+        "dbcv": 0.3,
+        "persistence": None,
+        "worth": 0.14,
+    }
+    fit = {"candidates": [tried, tried | {"worth": 0.1}] if texts else [], "chosen": tried, "largest_share": 0.3}
+    (folder / "fit.json").write_text(json.dumps(fit | {"dbscan": {"eps": 0.08, "min_samples": 50}}), encoding="utf-8")
+    assigned = {"documents": 9, "in_clusters": 7, "rescued": 1, "noise": 2, "policy": "nearest", "max_distance": 0.5}
+    (folder / "assigned.json").write_text(json.dumps(assigned), encoding="utf-8")
     rows = [
         {"cluster_id": 0, "topic": NASTY, "n_documents": 4, "keywords": ["soil"], "examples": [NASTY] * 2,
          "educational_score": 7, "score_min": 6, "score_max": 9, "score_agreement": 0.6, "agreement": 0.8,
@@ -111,7 +124,8 @@ def build(folder, output, scale="tiny"):
     """Makes every page of the run in `folder`; returns page → HTML."""
     config = json.dumps({"seed": 1, "fraction": 1.0, "run": "test", "llm": {"engine": "transformers"}, "stop": [NASTY]})
     flags = {
-        "topics": ["--sample", folder / "sample.parquet", "--topics", folder / "topics.parquet"],
+        "topics": ["--sample", folder / "sample.parquet", "--topics", folder / "topics.parquet",
+                   "--fit", folder / "fit.json", "--counts", folder / "assigned.json", "--sizes", output / "sizes.svg"],
         "prompts": ["--manifest", folder / "manifest.json", "--prompts", folder / "prompts/web/part-000.parquet",
                     "--pies", output / "pies.svg", "--matrix", output / "matrix.svg",
                     "--lengths", output / "lengths.svg"],
@@ -160,7 +174,7 @@ def test_what_models_and_data_say_is_never_taken_for_markup(small):
 
 def test_figures_are_well_formed_and_carry_no_date(small):
     figures = sorted(small[1].glob("*.svg"))
-    assert len(figures) == 11
+    assert len(figures) == 12
     for path in figures:
         text = path.read_text(encoding="utf-8")
         assert ElementTree.fromstring(text).tag.endswith("svg")

@@ -12,12 +12,15 @@ rule report_topics:
     input:
         sample="<results>/clusters/sample.parquet",
         topics="<results>/topics/topics.parquet",
+        fit="<results>/clusters/fit.json",
+        counts=all_parts("<results>/clusters/assignments/{source}/part-{part}.counts.json", CLUSTERED),
         claims="resources/claims.tsv",
         code=report_code("topics"),
         script="scripts/report/topics.py",
     output:
         page=report_page("topics", "2 Data", "Topics", "map of the clusters, topics and their scores"),
         figure=report_figure("clusters", "topics", "Map of the clusters"),
+        sizes=report_figure("topic-sizes", "topics", "Topics by size"),
         numbers="<results>/report/numbers/topics.json",
     log:
         "<logs>/report_topics/report.log",
@@ -29,7 +32,8 @@ rule report_topics:
         run=RUN_FLAGS,
     shell:
         "$PYTHON_REPORT -m scripts.report.topics {params.run} --page {output.page} --numbers {output.numbers}"
-        " --sample {input.sample} --topics {input.topics} --figure {output.figure} &> {log}"
+        " --sample {input.sample} --topics {input.topics} --fit {input.fit} --counts {input.counts}"
+        " --figure {output.figure} --sizes {output.sizes} &> {log}"
 
 
 rule report_prompts:
