@@ -4,7 +4,7 @@ in:  <results>/embeddings/<source>/part-NNN.parquet of the clustered sources
 out: <results>/clusters/points.parquet, sample.parquet, fit.json (with all sizes that were tried),
      assignments/<source>/part-NNN.parquet with part-NNN.counts.json;
      stability.json, stability.tsv by `snakemake cluster_stability` alone
-cost at full scale: 5 core-minutes and 1.3 GB for the fit of 100,000 documents, 5 core-minutes for each of 60 parts
+cost at full scale: some 5 core-minutes and 1.3 GB for the fit of 100,000 documents, 5 core-minutes for each of 60 parts
 """
 
 
