@@ -1,9 +1,10 @@
 """Topics decided: which clusters give prompts, under which name.
 
-The name is the one that most of the usable answers agree with (`scripts.label.votes`), the score their median. A
-cluster with an educational score under `--minimum-score` or with fewer than `--minimum-documents` documents is removed.
-Without a usable answer the first three keywords stand in as its name and it has no score: only its size counts. A
-person has the last word: the files of `--overrides`, the later one over the earlier.
+The name is the one that most of the usable answers agree with (`scripts.label.votes`), the score their median. Where
+no name has a majority, or no answer is usable, the first three keywords stand in as the name; without an answer there
+is no score either, and only the size counts. A cluster with an educational score under `--minimum-score` or with fewer
+than `--minimum-documents` documents is removed. A person has the last word: the files of `--overrides`, the later one
+over the earlier.
 
 The published selection was made by hand, the score being useful at its extremes only (dataset card, cosmopedia
 repository); the sources give 107, 108, 110, 112 and 130 topics kept of 145. Its names are in
@@ -24,7 +25,7 @@ from scripts.common.logging import get_logger, run
 from scripts.common.tables import TOPIC_ANSWERS, TOPIC_EXAMPLES, TOPICS, read_table, write_table
 from scripts.label.overrides import Override, combine, read_overrides
 from scripts.label.prompt import TOPIC_LENGTH
-from scripts.label.votes import score_agreement, vote
+from scripts.label.votes import MAJORITY, score_agreement, vote
 from scripts.prompts.text import excerpt, one_line
 
 FALLBACK_KEYWORDS = 3
@@ -59,21 +60,20 @@ def name_cluster(cluster: Mapping[str, Any], answers: Sequence[Mapping[str, Any]
         answers: its rows of the answers table, in their order.
     """
     usable = [answer for answer in answers if not answer["problem"]]
+    words = excerpt(", ".join(cluster["keywords"][:FALLBACK_KEYWORDS]), TOPIC_LENGTH[1])
+    by_keywords = {"topic": words or f"cluster {cluster['cluster_id']}", "label_source": "keywords"}
     if not usable:
-        words = excerpt(", ".join(cluster["keywords"][:FALLBACK_KEYWORDS]), TOPIC_LENGTH[1])
-        words = words or f"cluster {cluster['cluster_id']}"
-        return {"topic": words, "educational_score": None, "n_answers": 0, "label_source": "keywords"}
+        return by_keywords | {"educational_score": None, "n_answers": 0}
     winner, agreement = vote([answer["topic"] for answer in usable])
+    by_vote = {"topic": usable[winner]["topic"], "label_source": "llm"}
     scores = [answer["educational_score"] for answer in usable]
-    return {
-        "topic": usable[winner]["topic"],
+    return (by_vote if len(usable) == 1 or agreement > MAJORITY else by_keywords) | {
         "educational_score": float(median(scores)),
         "score_min": min(scores),
         "score_max": max(scores),
         "score_agreement": score_agreement(scores, median(scores)),
         "agreement": agreement,
         "n_answers": len(usable),
-        "label_source": "llm",
     }
 
 
@@ -178,7 +178,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     decisions = Counter(topic["decision"] for topic in topics)
     log.info("%d topics: %s; named by: %s", len(topics), dict(decisions), dict(sources))
     if sources["keywords"]:
-        log.warning("%d topics have no usable answer and are named by keywords", sources["keywords"])
+        log.warning(
+            "%d topics are named by keywords: no usable answer, or no name that most agree on", sources["keywords"]
+        )
 
 
 if __name__ == "__main__":

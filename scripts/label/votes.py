@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+MAJORITY = 0.5
+"""Of several answers more than this share must mean a name; without such a name the cluster has none."""
 SAME_TOPIC = 0.5
 SAME_SCORE = 1
 """Scores this far from the median agree with it."""

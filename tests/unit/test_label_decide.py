@@ -34,6 +34,16 @@ def topics(clusters, answers=(), overrides=()):
     return {row["cluster_id"]: row for row in rows}
 
 
+def test_a_name_without_a_majority_is_not_used_but_its_scores_are():
+    answers = [answer(0, "Garden birds", 7), answer(0, "Steam engines", 9)]
+    row = topics([cluster(0)], answers)[0]
+    assert row["label_source"] == "keywords"
+    assert row["topic"] == ", ".join(cluster(0)["keywords"][:3])
+    assert (row["educational_score"], row["n_answers"], row["agreement"]) == (8, 2, 0.5)
+    row = topics([cluster(0)], [*answers, answer(0, "Birds of the garden", 6)])[0]
+    assert (row["topic"], row["label_source"]) == ("Garden birds", "llm")
+
+
 def write(path, text):
     path.write_text(text, encoding="utf-8")
     return path

@@ -94,4 +94,5 @@ rule report:
     """Figures and pages of the report (assembled by `snakemake --report`)"""
     input:
         rules.report_overview.output,
+        rules.label_review.output,
         rules.prompts_preview.output,
