@@ -81,6 +81,14 @@ def check_sources(mix: Mapping[str, object], wanted: Iterable[str], known: Colle
             )
 
 
+def check_templates(templates: Iterable[Template], known: Collection[str]) -> None:
+    """Stops at a template made for a source that the registry does not have."""
+    for template in templates:
+        for source in template.sources:
+            if source not in known:
+                raise InputError(f"{template.file}: unknown source `{source}` in `sources`{nearest(source, known)}.")
+
+
 def _count(number: float, total: int, place: str) -> int:
     if number >= 1 and number != int(number):
         raise InputError(f"`prompts.mix.{place}`: {number} must be a whole number of prompts or a share below 1.")

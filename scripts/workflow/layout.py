@@ -68,8 +68,10 @@ def read_sources(
     rows = {row["source"]: row for row in every if is_at(row, where)}
     wanted = {name: maximum for name, maximum in config["seeds"]["sources"].items() if maximum}
     entries = {name: read_entry(table, name, where, locks) for name in wanted}
-    mix.check_sources(prompts["mix"], wanted, sorted({row["source"] for row in every}))
+    known = sorted({row["source"] for row in every})
+    mix.check_sources(prompts["mix"], wanted, known)
     own = mix.packs(folder, prompts["languages"])
+    mix.check_templates(own, known)
     original = upstream.planned(upstream.read_recipe(recipe)) if prompts["templates"] == "upstream" else []
     fitting = {name: _fitting(name, entry.kind, own, original, prompts["languages"]) for name, entry in entries.items()}
     cells = {

@@ -79,6 +79,16 @@ def test_unknown_and_forgotten_sources_are_named():
         check_sources({"web": 1}, ["web", "stanford"], ["web", "stanford"])
 
 
+def test_a_template_for_an_unknown_source_is_named(tmp_path):
+    shutil.copytree(FOLDER / "en", tmp_path / "en")
+    path = tmp_path / "en/title/wikihow.yaml"
+    path.write_text(path.read_text().replace("sources: [wikihow]", "sources: [wikihows]"))
+    with pytest.raises(
+        InputError, match=r"en/title/wikihow.yaml: unknown source `wikihows` in `sources`: did you mean"
+    ):
+        sources(tmp_path)
+
+
 def test_a_language_is_a_folder(tmp_path):
     text = (FOLDER / "en/title/wikihow.yaml").read_text().replace("en/title", "xx/title")
     (tmp_path / "xx/title").mkdir(parents=True)
