@@ -48,7 +48,11 @@ def test_every_job_that_is_not_a_milestone_goes_through_slurm(slurm_run):
 
 def test_the_model_runs_on_the_gpu_node_and_nothing_else_does(slurm_run):
     partitions = re.findall(r"Auto-selected partition '(\w+)' for job (\w+)", slurm_run.stderr)
-    assert {rule for partition, rule in partitions if partition == "gpu"} == {"generate_slice", "label_topics"}
+    assert {rule for partition, rule in partitions if partition == "gpu"} == {
+        "generate_slice",
+        "label_topics",
+        "seeds_outline",
+    }
     assert {rule for partition, rule in partitions if partition == "cpu"} >= {"seeds_load", "embed_documents"}
 
 
