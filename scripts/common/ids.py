@@ -14,23 +14,26 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+ID_DIGITS = 32
+
+
 def content_id(*fields: str) -> str:
     """The 32-digit id of some text fields; lone surrogates are allowed and count as themselves."""
     return _digest(fields).hexdigest()
 
 
-def ids_after(fields: Sequence[str], texts: Iterable[bytes]) -> list[str]:
-    """`content_id(*fields, text)` for each text, given as its UTF-8 bytes.
+def ids_after(fields: Sequence[str], texts: Iterable[bytes]) -> str:
+    """`content_id(*fields, text)` for each text, given as its UTF-8 bytes; all ids in one string, `ID_DIGITS` each.
 
     The state after the common fields is kept and copied, which spares hashing them again for every text.
     """
-    common, ids = _digest(fields), []
+    start, digests = _digest(fields).copy, []
     for text in texts:
-        digest = common.copy()
+        digest = start()
         digest.update(len(text).to_bytes(8, "little"))
         digest.update(text)
-        ids.append(digest.hexdigest())
-    return ids
+        digests.append(digest.digest())
+    return b"".join(digests).hex()
 
 
 def draws(identifiers: "np.ndarray", purpose: str) -> "np.ndarray":

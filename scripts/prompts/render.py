@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scripts.common.ids import draws, ids_after
+from scripts.common.ids import ID_DIGITS, draws, ids_after
 from scripts.common.tables import CANDIDATES
 from scripts.prompts.fields import excerpts, field_columns
 from scripts.prompts.mix import PUBLISHED_CELL
@@ -154,7 +154,9 @@ def _ids(prompts: pa.Array, template_id: str, digest: str) -> pa.Array:
     _, offsets, data = prompts.buffers()
     places = np.frombuffer(offsets, np.int32, len(prompts) + 1, 4 * prompts.offset).tolist()
     view = memoryview(data) if data else memoryview(b"")
-    return pa.array(ids_after([template_id, digest], (view[a:b] for a, b in itertools.pairwise(places))), pa.string())
+    digits = ids_after([template_id, digest], [view[start:end] for start, end in itertools.pairwise(places)]).encode()
+    ends = np.arange(0, len(digits) + 1, ID_DIGITS, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(prompts), pa.py_buffer(ends), pa.py_buffer(digits))
 
 
 def _clause(text: str, columns: Mapping[str, pa.Array]) -> pa.Array:
