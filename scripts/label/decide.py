@@ -23,7 +23,7 @@ from typing import Any
 from scripts.common.files import write_text
 from scripts.common.logging import get_logger, run
 from scripts.common.tables import TOPIC_ANSWERS, TOPIC_EXAMPLES, TOPICS, read_table, write_table
-from scripts.label.overrides import Override, combine, read_overrides
+from scripts.label.overrides import COLUMNS, REVIEW_ONLY, Override, combine, read_overrides
 from scripts.label.prompt import TOPIC_LENGTH
 from scripts.label.votes import MAJORITY, score_agreement, vote
 from scripts.prompts.text import excerpt, one_line
@@ -33,23 +33,7 @@ SHOWN = ("cluster_id", "n_documents", "keywords", "examples")
 REVIEW_EXAMPLES, REVIEW_CHARACTERS = 3, 120
 REVIEW_NUMBERS = ("educational_score", "score_min", "score_max", "score_agreement", "agreement")
 UNUSED_SHOWN = 5
-REVIEW_COLUMNS = (
-    "cluster_id",
-    "topic",
-    "educational_score",
-    "decision",
-    "reason",
-    "score_min",
-    "score_max",
-    "score_agreement",
-    "agreement",
-    "n_answers",
-    "n_documents",
-    "label_source",
-    "decided_by",
-    "keywords",
-    "examples",
-)
+REVIEW_COLUMNS = (*COLUMNS, *REVIEW_ONLY)
 
 
 def name_cluster(cluster: Mapping[str, Any], answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -56,14 +56,7 @@ def read_outline(text: str, finish_reason: str, most: int) -> tuple[Unit, ...]:
     Raises:
         Unusable: for whatever else the model wrote.
     """
-    if finish_reason == "error":
-        raise Unusable(f"engine_failed: {text}")
-    try:
-        units = _units(text, most)
-    except Unusable as problem:
-        if finish_reason == "length":
-            raise Unusable(f"cut_off: {problem}") from problem
-        raise
+    units = _answered(text, finish_reason, most)
     if len(units) < MINIMUM_UNITS:
         raise Unusable(f"too_few_units: {len(units)}")
     copied = {unit.title for unit in units} & {title for title, *_ in EXAMPLE}
@@ -87,14 +80,7 @@ def read_cleaned(
     Raises:
         Unusable: the answer is bad, or nothing of it is left.
     """
-    if finish_reason == "error":
-        raise Unusable(f"engine_failed: {text}")
-    try:
-        answered = _units(text, most)
-    except Unusable as problem:
-        if finish_reason == "length":
-            raise Unusable(f"cut_off: {problem}") from problem
-        raise
+    answered = _answered(text, finish_reason, most)
     tally: Counter[str] = Counter()
     kept = guard(only_written(answered, written, tally), tally)
     if not kept:
@@ -145,6 +131,18 @@ def against(phrase: str) -> str:
     if is_logistic(phrase):
         return "logistics"
     return "no_subject" if _NO_SUBJECT.fullmatch(phrase.strip(" .:")) else ""
+
+
+def _answered(text: str, finish_reason: str, most: int) -> tuple[Unit, ...]:
+    """The units of an answer that came whole."""
+    if finish_reason == "error":
+        raise Unusable(f"engine_failed: {text}")
+    try:
+        return _units(text, most)
+    except Unusable as problem:
+        if finish_reason == "length":
+            raise Unusable(f"cut_off: {problem}") from problem
+        raise
 
 
 def _units(text: str, most: int) -> tuple[Unit, ...]:

@@ -78,8 +78,7 @@ def read_sources(
         name: mix.numbers(prompts["mix"][name], prompts["total"], _cells(entry, fitting[name]), name)
         for name, entry in entries.items()
     }
-    folders = {False: folder, True: upstream_folder(config)}
-    result = {}
+    fetched, result = upstream_folder(config), {}
     for name, entry in entries.items():
         used = [template for template in fitting[name] if template.cell in cells[name]]
         parts = math.ceil(wanted[name] / config["seeds"]["documents_per_part"])
@@ -91,7 +90,7 @@ def read_sources(
             slices=max(1, math.ceil(expected / parts / config["generate"]["prompts_per_slice"])),
             split=rows[name]["dataset_split"],
             cells=cells[name],
-            templates=sorted({(folders[template in original] / template.file) for template in used}),
+            templates=sorted({(fetched if template in original else folder) / template.file for template in used}),
             entry=entry,
         )
     return result
