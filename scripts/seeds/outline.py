@@ -29,9 +29,9 @@ from scripts.common.ids import content_id
 from scripts.common.logging import get_logger, run
 from scripts.common.tables import COURSES, OUTLINES, in_batches, iterate_rows, write_batches
 from scripts.generate import ledger, recipe
-from scripts.generate.progress import Progress
+from scripts.generate.job import Drain, Job, Limits
 from scripts.generate.seal import choose
-from scripts.generate.slice import Drain, Job, Limits
+from scripts.generate.status import Status
 from scripts.seeds.outlines_answers import Unusable, read_cleaned, read_outline
 from scripts.seeds.outlines_request import clean_request, outline_schema, write_request
 
@@ -128,10 +128,10 @@ class Asker:
             drain = Drain()
             if self._engine is None:
                 self._engine = engines.create(engines.settings_from(self._args), self._plan.sampling)
-            progress = Progress(self._name, len(prompts), len(job.done))
+            status = Status(self._name, len(prompts), len(job.done))
             with drain.listening():
-                job.generate(self._engine, self._limits, drain, progress)
-            progress.report()
+                job.generate(self._engine, self._limits, drain, [status])
+            status.report()
             if drain.signal is not None:
                 self.close()
                 sys.exit(f"error: {self._name} was ended by {drain.signal.name}; the next run goes on from the ledger")

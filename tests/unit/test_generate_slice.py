@@ -14,13 +14,14 @@ from scripts.common.tables import GENERATIONS, PROMPTS, REJECTED, read_table, wr
 from scripts.engines import Sampling
 from scripts.generate import ledger, manifest, seal
 from scripts.generate import slice as slice_
-from scripts.generate.progress import Progress
+from scripts.generate.job import Drain, Job, Limits
 from scripts.generate.recipe import Recipe
+from scripts.generate.status import Status
 from tests.unit.echo import Echo
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAN = Recipe("m", "r", Sampling(0.6, 0.95, 50, 1.2, 100), seed=1)
-LIMITS = slice_.Limits(max_in_flight=4, rows_per_segment=5, max_attempts=3, max_failure_rate=0.05)
+LIMITS = Limits(max_in_flight=4, rows_per_segment=5, max_attempts=3, max_failure_rate=0.05)
 
 
 def prompts(count):
@@ -30,11 +31,11 @@ def prompts(count):
 def job(folder, asked, plan=PLAN):
     """A job over these prompts, with what the ledger holds already."""
     before = ledger.finished(folder, plan.id)
-    return slice_.Job(asked, before, ledger.Writer(folder, ledger.job_name()), plan, "echo")
+    return Job(asked, before, ledger.Writer(folder, ledger.job_name()), plan, "echo")
 
 
 def work(current, engine, limits=LIMITS, drain=None):
-    current.generate(engine, limits, drain or slice_.Drain(), Progress("test", len(current.pending(9)), 0))
+    current.generate(engine, limits, drain or Drain(), [Status("test", len(current.pending(9)), 0)])
 
 
 def rows(folder):
@@ -135,7 +136,7 @@ def test_a_broken_engine_loses_nothing_that_was_finished(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains_the_job(tmp_path, number):
-    drain = slice_.Drain()
+    drain = Drain()
     usual = signal.getsignal(number)
     engine = Echo(before_step=lambda step: os.kill(os.getpid(), number) if step == 7 else None)
     with drain.listening():

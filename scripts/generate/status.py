@@ -2,6 +2,8 @@
 
 import datetime
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from scripts.common.logging import get_logger
 
@@ -11,8 +13,8 @@ SHOWN_FAILURES = 20
 log = get_logger(__name__)
 
 
-class Progress:
-    """Counts texts and tokens and writes a line at most every 30 seconds.
+class Status:
+    """Counts texts and tokens of a job that it observes and writes a line at most every 30 seconds.
 
     Args:
         name: of the job.
@@ -27,20 +29,22 @@ class Progress:
         self._texts = self._tokens = self._failures = 0
         self._start = self._last = time.monotonic()
 
-    def text(self, tokens: int) -> None:
-        """One more text of so many tokens."""
+    def text(self, row: Mapping[str, Any]) -> None:
+        """One more text."""
         self._texts += 1
-        self._tokens += tokens
+        self._tokens += row["text_token_length"]
         self._tick()
 
-    def failure(self, message: str) -> None:
+    def failure(self, row: Mapping[str, Any]) -> None:
         """One more failed attempt; the first of them are logged one by one."""
         self._failures += 1
         if self._failures <= SHOWN_FAILURES:
             log.warning(
-                "%s: %s%s",
+                "%s: prompt %s, attempt %d: %s%s",
                 self._name,
-                message,
+                row["prompt_id"],
+                row["attempt"],
+                row["text"],
                 " (later failures are counted only)" if self._failures == SHOWN_FAILURES else "",
             )
         self._tick()

@@ -1,0 +1,191 @@
+"""The work of one generation job: prompts that a ledger lacks, through an engine, into the ledger.
+
+The engine is kept full; finished texts are written `rows_per_segment` at a time. A prompt that fails is asked again,
+with the seed of its next attempt, after all others had their turn, `max_attempts` times in all; then its error stays in
+the ledger and the run goes on. A broken engine must not cost prompts their attempts: the job stops when more than
+`max_failure_rate` of the first attempts fail (of at least 20), or 20 in a row, or all of them, and errors are recorded
+only together with texts, or at the end.
+
+On SIGTERM or SIGINT what is finished is written and the job ends; a second signal ends it at once.
+"""
+
+import contextlib
+import dataclasses
+import signal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from scripts import engines
+from scripts.common.errors import InputError
+from scripts.common.ids import sampling_seed
+from scripts.common.logging import get_logger
+from scripts.engines import Completion, Engine, Request
+from scripts.generate import ledger
+from scripts.generate.recipe import Recipe
+
+ENOUGH = 20
+
+log = get_logger(__name__)
+
+
+class Observer(Protocol):
+    """Sees every answer of a job, as a row of the ledger, before it is written; ends the job by raising InputError."""
+
+    def text(self, row: Mapping[str, Any]) -> None:
+        """A prompt has its text."""
+
+    def failure(self, row: Mapping[str, Any]) -> None:
+        """An attempt failed; the row's text is the message."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """When to write, when to give up; the meaning of each is in the module's docstring."""
+
+    max_in_flight: int
+    rows_per_segment: int
+    max_attempts: int
+    max_failure_rate: float
+
+
+class Drain:
+    """Notes the first SIGTERM or SIGINT; a second one has its usual effect."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def requested(self) -> bool:
+        """Whether the job has been told to end."""
+        return self.signal is not None
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Replaces the handlers of both signals for the time of a block."""
+        usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+        def note(number: int, _: Any) -> None:
+            self.signal = signal.Signals(number)
+            restore()
+
+        def restore() -> None:
+            for number, handler in usual.items():
+                signal.signal(number, handler)
+
+        for number in usual:
+            signal.signal(number, note)
+        try:
+            yield
+        finally:
+            restore()
+
+
+class Job:
+    """Generates the missing texts of a slice into the ledger; `json_schema` is the form of all of them, if any."""
+
+    def __init__(
+        self,
+        prompts: Mapping[str, str],
+        before: ledger.Finished,
+        writer: ledger.Writer,
+        plan: Recipe,
+        engine_name: str,
+        json_schema: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._prompts = prompts
+        self._json_schema = json_schema
+        self._writer = writer
+        self._plan = plan
+        self._engine_name = engine_name
+        self.done = {prompt_id for prompt_id in prompts if prompt_id in before.done}
+        self.attempts = {key: number for key, number in before.attempts.items() if key in prompts}
+        self._texts: list[dict[str, Any]] = []
+        self._errors: list[dict[str, Any]] = []
+        self._fresh = self._fresh_failures = self._failures_in_a_row = 0
+        self._last_error = ""
+
+    def pending(self, max_attempts: int) -> list[str]:
+        """Prompts without a text that have attempts left, in order."""
+        return [key for key in self._prompts if key not in self.done and self.attempts.get(key, 0) < max_attempts]
+
+    def generate(self, engine: Engine, limits: Limits, drain: Drain, observers: Sequence[Observer]) -> None:
+        """Works until nothing is pending or the job is told to end; every finished text is written, whatever happens.
+
+        Raises:
+            InputError: too many first attempts failed, or an observer ends the job.
+        """
+        try:
+            while (pending := self.pending(limits.max_attempts)) and not drain.requested():
+                requests = self._requests(pending)
+                for completion in engines.complete(engine, requests, limits.max_in_flight, drain.requested):
+                    self._take(completion, observers)
+                    self._check(self._failures_in_a_row >= ENOUGH)
+                    self._check(self._fresh >= ENOUGH and self._fresh_failures > limits.max_failure_rate * self._fresh)
+                    if len(self._texts) >= limits.rows_per_segment:
+                        self._flush()
+            self._check(self._fresh > 1 and not self.done and self._fresh_failures == self._fresh)
+            self._flush()
+        except Exception as error:
+            if isinstance(error, InputError) or not drain.requested():
+                raise
+            log.info("the engine was ended by the same signal (%r)", error)
+        finally:
+            self._errors.clear()
+            self._flush()
+
+    def _requests(self, pending: Iterable[str]) -> Iterator[Request]:
+        for prompt_id in pending:
+            yield Request(prompt_id, self._prompts[prompt_id], self._seed(prompt_id), self._json_schema)
+
+    def _attempt(self, prompt_id: str) -> int:
+        """The number of a prompt's next attempt, from 1."""
+        return self.attempts.get(prompt_id, 0) + 1
+
+    def _seed(self, prompt_id: str) -> int:
+        return sampling_seed(prompt_id, self._plan.seed, self._attempt(prompt_id))
+
+    def _take(self, completion: Completion, observers: Sequence[Observer]) -> None:
+        """Sorts a completion into texts or errors and shows it to the observers."""
+        prompt_id = completion.request_id
+        attempt = self._attempt(prompt_id)
+        usable = completion.finish_reason in ledger.USABLE
+        row = {
+            "prompt_id": prompt_id,
+            "text": completion.text,
+            "text_token_length": completion.n_tokens,
+            "finish_reason": completion.finish_reason,
+            "attempt": attempt,
+            "sampling_seed": self._seed(prompt_id),
+            "model": self._plan.model,
+            "revision": self._plan.revision,
+            "recipe": self._plan.id,
+            "engine": self._engine_name,
+        }
+        if attempt == 1:
+            self._fresh += 1
+            self._fresh_failures += not usable
+            self._failures_in_a_row = 0 if usable else self._failures_in_a_row + 1
+        if usable:
+            self.done.add(prompt_id)
+            self._texts.append(row)
+            for observer in observers:
+                observer.text(row)
+        else:
+            self.attempts[prompt_id] = attempt
+            self._errors.append(row)
+            self._last_error = completion.text
+            for observer in observers:
+                observer.failure(row)
+
+    def _check(self, broken: bool) -> None:
+        if broken:
+            raise InputError(
+                f"{self._fresh_failures} of {self._fresh} prompts failed, so the engine or its settings seem to be at "
+                f"fault. The last error: {self._last_error}. Finished texts are in the ledger; mend the cause "
+                "and run again (or raise generate.max_failure_rate if this many failures are to be accepted)"
+            )
+
+    def _flush(self) -> None:
+        """Writes what is finished; rows leave the memory only after they are on disk."""
+        self._writer.append(self._texts + self._errors)
+        self._texts.clear()
+        self._errors.clear()
