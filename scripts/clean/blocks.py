@@ -3,8 +3,8 @@
 Judged are the languages with a parser in the standard library or the environment: Python, JSON, YAML, TOML and XML.
 Blocks of other languages, blocks that name none and excerpts that do not want to be whole programs are only counted:
 those with an ellipsis or a template's placeholder where something was left out. In Python, interpreter sessions (>>>)
-are judged by their statements, and lines of a notebook or a shell (%magic, !command, $ command, pip install) are left out; a block
-that is indented as a whole is moved to the left.
+are judged by their statements; lines of a notebook or a shell (%magic, !command, $ command, pip install) are left out;
+a block that is indented as a whole is moved to the left.
 
 An indented block without fences is text here: books indent too much else.
 """
@@ -116,7 +116,7 @@ def python_source(source: str) -> str:
     Raises:
         ValueError: a session whose prompts are not aligned.
     """
-    source = textwrap.dedent(source.replace("\t", "    ")).replace("\u00a0", " ")
+    source = textwrap.dedent(source.replace("\u00a0", " "))
     if _SESSION.search(source):
         return "".join(example.source for example in doctest.DocTestParser().get_examples(source))
     return _FOREIGN.sub("", source)

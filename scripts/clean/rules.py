@@ -13,7 +13,7 @@ too_few_characters  fewer than `minimum_characters` characters
 refusal             the text refuses, or its writer speaks as an AI (scripts/common/phrases.py)
 request_talk        the text speaks of the request that it answers
 incomplete          cut at the longest length that was asked for
-unfinished          the last sentence does not end
+unfinished          the last sentence does not end, in a text that is not cut
 repetition          a Gopher measure above its limit (scripts/clean/repetition.py)
 language            clearly in another language than the prompt's (scripts/seeds/languages.py), code blocks aside
 code                a fenced block does not parse (scripts/clean/blocks.py)
@@ -133,8 +133,10 @@ def incomplete(text: Text, settings: Settings) -> str | None:
 
 
 def unfinished(text: Text, settings: Settings) -> str | None:
-    """The last sentence ends; else its last words."""
-    return f"ends with: {text.text.rstrip()[-60:]}" if phrases.unfinished(text.text) else None
+    """The last sentence ends, or `incomplete` has told already; else its last words."""
+    if text.finish_reason == "length" or not phrases.unfinished(text.text):
+        return None
+    return f"ends with: {text.text.rstrip()[-60:]}"
 
 
 def repetition(text: Text, settings: Settings) -> str | None:

@@ -137,7 +137,7 @@ def _arguments() -> list[str]:
     python = Path(os.path.realpath(sys.executable))
     prefix = Path(sys.base_prefix)
     folders = dict.fromkeys([*_SYSTEM, str(prefix / "bin"), str(prefix / "lib"), str(python.parent)])
-    for private in (Path.home(), Path.cwd()):
+    for private in (Path.home(), Path.cwd()):  # whatever lies in a folder is seen
         if seen := next((folder for folder in folders if private.resolve().is_relative_to(folder)), None):
             raise InputError(f"running code would show {private} to it, which lies in {seen}. Use another Python.")
     binds = [word for folder in folders for word in ("--ro-bind-try", folder, folder)]
