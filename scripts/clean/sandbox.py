@@ -86,9 +86,14 @@ class Sandbox:
         if platform.system() != "Linux" or platform.machine() not in _ARCHITECTURES:
             raise InputError(f"running code needs Linux on {' or '.join(_ARCHITECTURES)}. {hint}")
         if not bwrap:
-            raise InputError(f"running code needs bubblewrap, and there is no program `bwrap` here. {hint}")
+            raise InputError(
+                f"running code needs bubblewrap (0.8 or later), and there is no program `bwrap` here. {hint}"
+            )
         sandbox = cls([bwrap, *_arguments()], seconds, memory)
-        returncode, errors = sandbox._run("print()")
+        try:
+            returncode, errors = sandbox._run("print()")
+        except (OSError, subprocess.TimeoutExpired) as error:
+            returncode, errors = 1, str(error)
         if returncode:
             raise InputError(f"bubblewrap cannot make a sandbox here ({_last_line(errors)}). {hint}")
         return sandbox
@@ -137,7 +142,7 @@ def _arguments() -> list[str]:
     python = Path(os.path.realpath(sys.executable))
     prefix = Path(sys.base_prefix)
     folders = dict.fromkeys([*_SYSTEM, str(prefix / "bin"), str(prefix / "lib"), str(python.parent)])
-    for private in (Path.home(), Path.cwd()):  # whatever lies in a folder is seen
+    for private in (Path.home(), Path.cwd()):
         if seen := next((folder for folder in folders if private.resolve().is_relative_to(folder)), None):
             raise InputError(f"running code would show {private} to it, which lies in {seen}. Use another Python.")
     binds = [word for folder in folders for word in ("--ro-bind-try", folder, folder)]

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,26 +52,21 @@ def test_there_is_no_network(sandbox):
 def test_neither_project_nor_home_nor_other_files_are_there(sandbox):
     for path in (Path.cwd(), Path.cwd() / "config/config.yaml", Path.home() / ".bashrc", "/etc/passwd", "/proc/self"):
         assert tells(sandbox, f"os.path.exists({str(path)!r})") == "False", path
-    assert (
-        tells(sandbox, f"pathlib.Path({str(Path.home())!r}).exists() and any(pathlib.Path.home().glob('*'))")
-        in (
-            "False",
-            "RuntimeError",
-        )
-        or True
-    )
-    assert set(eval(tells(sandbox, "sorted(os.listdir('/tmp'))"))) == set()
+    assert tells(sandbox, "os.listdir('/tmp')") == "[]"
+    home, python = Path.home(), Path(os.path.realpath(sys.base_prefix))
+    way = [python.relative_to(home).parts[0]] if python.is_relative_to(home) else []
+    assert tells(sandbox, f"os.listdir({str(home)!r}) if os.path.exists({str(home)!r}) else []") == repr(way)
 
 
 def test_the_environment_and_other_processes_are_hidden(sandbox, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "a-secret")
     assert "a-secret" not in tells(sandbox, "repr(dict(os.environ))")
-    assert set(eval(tells(sandbox, "sorted(os.environ)"))) <= {"PWD", "LC_CTYPE"}
+    assert tells(sandbox, "set(os.environ) - {'PWD', 'LC_CTYPE'}") == "set()"
     assert int(tells(sandbox, "os.getpid()")) < 10
     assert tells(sandbox, "(os.getuid(), os.getgid())") == "(65534, 65534)"
 
 
-@pytest.mark.parametrize("path", ["/x", "/usr/x", "/dev/shm/x", "/lib/x", f"{os.path.realpath(os.sys.base_prefix)}/x"])
+@pytest.mark.parametrize("path", ["/x", "/usr/x", "/dev/shm/x", "/lib/x", f"{os.path.realpath(sys.base_prefix)}/x"])
 def test_nothing_outside_its_own_folder_can_be_written(sandbox, path):
     result = sandbox.run(f"open({path!r}, 'w')")
     assert "Error" in result.detail, result
@@ -123,8 +119,7 @@ def test_threads_are_allowed(sandbox):
 def test_limits_cannot_be_raised_and_no_namespace_be_made(sandbox):
     code = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**40, 2**40))"
     assert sandbox.run(code).detail == "ValueError: not allowed to raise maximum limit"
-    code = "import ctypes\nctypes.CDLL(None, use_errno=True)\nraise LookupError(ctypes.CDLL(None).unshare(0x10000000))"
-    assert sandbox.run(code).detail in ("LookupError: -1",) or not sandbox.run(code).ok
+    assert tells(sandbox, "ctypes.CDLL(None).unshare(0x10000000)", "ctypes") == "-1"
 
 
 def test_a_flood_of_errors_is_cut(sandbox):
