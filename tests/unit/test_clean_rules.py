@@ -58,6 +58,20 @@ def test_a_cut_text_is_incomplete_and_not_unfinished_as_well():
     assert flags(TEXT[:-30])["unfinished"].endswith(TEXT[:-30][-40:])
 
 
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "So $x = \\boxed{4}.$",
+        "\\begin{align*}\nx &= 4\n\\end{align*}",
+        "$$x = 4$$",
+        "Bread rose.[2]",
+        "He asked why?[a] [12]",
+    ],
+)
+def test_formulas_and_notes_end_a_text(ending):
+    assert flags(f"{TEXT}\n\n{ending}") == {}
+
+
 def test_only_a_text_that_is_clearly_in_another_language_is_named():
     assert flags(FRENCH * 4, language="fr").keys() == {"repetition"}
     assert flags(FRENCH * 4)["language"] == "fr instead of en"
