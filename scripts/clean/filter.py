@@ -158,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     removed = Counter({rule: each["removed"] for rule, each in summary["rules"].items() if each["removed"]})
     kept = n_texts - removed.total()
     Counts("clean_filter", n_texts, kept, dict(removed), args.source, args.part).write(args.counts)
-    write_json(args.summary, summary)
+    write_json(args.summary, summary | {"programs": dict(sandbox.outcomes) if sandbox else {}})
     get_logger(__name__).info("%d of %d texts kept; removed: %s", kept, n_texts, dict(sorted(removed.items())))
 
 

@@ -12,8 +12,10 @@ counting is datatrove's (GopherRepetitionFilter); three things differ from its f
   rules (`---`), braces and the steps of a calculation repeat in every good textbook.
 """
 
+import itertools
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 LIMITS = {
     "duplicate_lines": 0.30,
@@ -45,8 +47,12 @@ _WORDS = re.compile(r"\w+")
 _SUBSTANCE = re.compile(r"[^\W_]")
 
 
-def measures(prose: str) -> dict[str, float]:
-    """The share of each measure in a text without its code blocks; all 0 for an empty one."""
+def measures(prose: str, limits: Mapping[str, float] | None = None) -> dict[str, float]:
+    """The shares of a text without its code blocks; all 0 for an empty one.
+
+    With limits, a measure that cannot exceed its own, by a bound that is quicker to find, is left out. Few texts come
+    near their limits, and the counts of n-grams are what takes the time.
+    """
     from datatrove.pipeline.filters.gopher_repetition_filter import (
         find_all_duplicate,
         find_duplicates,
@@ -64,20 +70,38 @@ def measures(prose: str) -> dict[str, float]:
         found[f"duplicate_{name}s"] = number / max(len(pieces), 1)
         found[f"duplicate_{name}_characters"] = characters / len(prose)
     words = _WORDS.findall(_FORMULAS.sub(" ", prose))
+    most = max(Counter(itertools.pairwise(words)).values(), default=0)
+    longest = max(map(len, words), default=0)
     for n in (2, 3, 4):
+        name = f"top_{n}_gram"
+        # No n-gram is there more often than the most frequent pair of words.
+        if limits and most * n * (longest + 1) <= limits[name] * len(prose):
+            continue
         grams = get_n_grams(words, n)
         # In a short text the longest n-gram would count although it stands there once.
         repeats = len(prose) > SHORT or len(set(grams)) < len(grams)
-        found[f"top_{n}_gram"] = find_top_duplicate(grams) / len(prose) if grams and repeats else 0.0
-    repeated = 1
+        found[name] = find_top_duplicate(grams) / len(prose) if grams and repeats else 0.0
+    bound = _in_repeated_5_grams(words)
     for n in range(5, 11):
-        # A text without a repeated 5-gram has no longer one either.
-        repeated = repeated and find_all_duplicate(words, n)
-        found[f"duplicate_{n}_grams"] = repeated / len(prose)
+        name = f"duplicate_{n}_grams"
+        if not limits or bound > limits[name] * len(prose):
+            found[name] = find_all_duplicate(words, n) / len(prose)
     return found
 
 
 def excesses(prose: str, limits: Mapping[str, float]) -> dict[str, float]:
     """The measures above their limit, in the order of LIMITS."""
-    found = measures(prose)
-    return {name: found[name] for name in LIMITS if found[name] > limits[name]}
+    found = measures(prose, limits)
+    return {name: found[name] for name in LIMITS if found.get(name, 0.0) > limits[name]}
+
+
+def _in_repeated_5_grams(words: Sequence[str]) -> int:
+    """Characters of the words that are part of any 5-gram that was there before, as part of a longer one is too."""
+    seen: set[tuple[str, ...]] = set()
+    characters = end = 0
+    for place, gram in enumerate(zip(*(words[start:] for start in range(5)), strict=False)):
+        if gram in seen:
+            characters += sum(map(len, words[max(place, end) : place + 5]))
+            end = place + 5
+        seen.add(gram)
+    return characters

@@ -17,6 +17,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from scripts.common.errors import InputError
@@ -61,7 +62,7 @@ class Result:
 
     Args:
         ok: it came to its end, or failed by what the sandbox does not offer.
-        detail: the last line of its error, "" without one.
+        detail: the last line of its error, also of one that tells what the sandbox does not offer; "" without one.
     """
 
     ok: bool
@@ -69,10 +70,11 @@ class Result:
 
 
 class Sandbox:
-    """Runs programs one after another; made by `start`."""
+    """Runs programs one after another; made by `start`. `outcomes` counts how they ended: ended, failed, beyond."""
 
     def __init__(self, command: list[str], seconds: int = SECONDS, memory: int = MEMORY) -> None:
         self._command, self._seconds, self._memory = command, seconds, memory
+        self.outcomes: Counter[str] = Counter()
 
     @classmethod
     def start(cls, seconds: int = SECONDS, memory: int = MEMORY) -> "Sandbox":
@@ -100,6 +102,11 @@ class Sandbox:
 
     def run(self, source: str) -> Result:
         """Runs a Python program; one that fails gives the last line of its error."""
+        result = self._result(source)
+        self.outcomes["failed" if not result.ok else "beyond" if result.detail else "ended"] += 1
+        return result
+
+    def _result(self, source: str) -> Result:
         try:
             returncode, errors = self._run(source)
         except subprocess.TimeoutExpired:

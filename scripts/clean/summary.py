@@ -2,7 +2,8 @@
 
 For every rule: what it does (`action`), texts that it `removed`, texts kept that it `flagged`, and texts kept of which
 it `cut` a part. A text is removed by one rule alone and may be flagged by several, so flags do not add up to texts.
-Code blocks of kept texts are counted by language: parsed, failed, not_judged.
+Code blocks of kept texts are counted by language: parsed, failed, not_judged. `programs` counts the texts whose Python
+was run: ended, failed, or beyond, which needed what the sandbox does not offer (packages, files, input, the network).
 """
 
 import argparse

@@ -64,8 +64,18 @@ def test_every_measure_is_a_share(text):
     assert all(0 <= share <= 1 for name, share in measures(text).items() if not name.startswith("top"))
 
 
+@given(
+    st.lists(st.sampled_from(["dough", "bread", "salt", "oven", "yeast", "a", "refrigerator"]), max_size=120),
+    st.sampled_from(["", TEXT, PARAGRAPHS[0]]),
+)
+def test_what_is_skipped_by_its_bound_would_not_exceed_its_limit(words, before):
+    text = f"{before} {' '.join(words)}"
+    everything = measures(text)
+    assert excesses(text, LIMITS) == {name: everything[name] for name in LIMITS if everything[name] > LIMITS[name]}
+
+
 @given(st.lists(st.sampled_from(["dough", "bread", "salt", "oven", "yeast"]), min_size=30, max_size=80))
-def test_a_text_without_a_repeated_five_gram_is_counted_as_the_library_counts_it(words):
+def test_n_grams_are_counted_as_the_library_counts_them(words):
     from datatrove.pipeline.filters.gopher_repetition_filter import find_all_duplicate
 
     text = " ".join(words)

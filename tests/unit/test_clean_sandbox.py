@@ -10,6 +10,7 @@ import pytest
 from scripts.clean.rules import Settings, Text, code_fails
 from scripts.clean.sandbox import Sandbox
 from scripts.common.errors import InputError
+from scripts.common.files import read_json
 from scripts.common.tables import DECISIONS, read_table
 from tests.unit.prose import TEXT
 from tests.unit.sealed import actions, decide, sealed_part
@@ -150,6 +151,7 @@ def test_code_is_run_only_when_asked(sandbox, tmp_path):
     assert read_table(decide(tmp_path, generations, rules), DECISIONS)["reason"].to_pylist() == [""]
     table = read_table(decide(tmp_path, generations, rules, run_code=True), DECISIONS).to_pylist()
     assert [(row["reason"], row["detail"]) for row in table] == [("code_fails", "ZeroDivisionError: division by zero")]
+    assert read_json(tmp_path / "clean/web/part-000.summary.json")["programs"] == {"failed": 1}
 
 
 def test_without_bubblewrap_nothing_is_run(monkeypatch, tmp_path):

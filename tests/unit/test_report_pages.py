@@ -107,7 +107,9 @@ def write_run(folder, texts):
     group = {"texts": texts, "kept": texts, "removed": {}, "flagged": {"code": 3} if texts else {}, "cut": {}}
     rules = {"code": {"action": "flag", "removed": 0, "flagged": len(group["flagged"]), "cut": 0}}
     code = {NASTY: {"parsed": 1, "failed": 3, "not_judged": 0}} if texts else {}
-    write_json(folder / "cleaned.json", {**group, "rules": rules, "formats": {"blog": group}, "code": code})
+    write_json(
+        folder / "cleaned.json", {**group, "rules": rules, "formats": {"blog": group}, "code": code, "programs": {}}
+    )
     log = [{"step": k, "loss": 5 / k, "lr": 0.1, "tokens": 10 * k} for k in range(1, 6 if texts else 1)]
     (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log), encoding="utf-8")
     write_json(folder / "config.yaml", {"model": {"model_config": SHAPE}})
