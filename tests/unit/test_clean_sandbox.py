@@ -148,7 +148,9 @@ def test_a_text_is_run_as_one_program(sandbox):
 def test_code_is_run_only_when_asked(sandbox, tmp_path):
     generations, _ = sealed_part(tmp_path, [TEXT + "\n\n```python\n1 / 0\n```"])
     rules = actions(code_fails="remove")
-    assert read_table(decide(tmp_path, generations, rules), DECISIONS)["reason"].to_pylist() == [""]
+    decisions = decide(tmp_path, generations, rules)
+    assert read_table(decisions, DECISIONS)["reason"].to_pylist() == [""]
+    assert read_json(decisions.with_suffix(".summary.json"))["rules"]["code_fails"]["action"] == "ignore"
     table = read_table(decide(tmp_path, generations, rules, run_code=True), DECISIONS).to_pylist()
     assert [(row["reason"], row["detail"]) for row in table] == [("code_fails", "ZeroDivisionError: division by zero")]
     assert read_json(tmp_path / "clean/web/part-000.summary.json")["programs"] == {"failed": 1}
