@@ -11,7 +11,6 @@ An indented block without fences is text here: books indent too much else.
 
 import ast
 import dataclasses
-import doctest
 import json
 import re
 import textwrap
@@ -34,6 +33,7 @@ _FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,})[ \t]*([^\s`]*)[^`\n]*$")
 _ELLIPSIS = re.compile(r"\.{3}|…")
 _PLACEHOLDER = re.compile(r"\{\{|\{%|<(?:your|insert|path|name)\b|\[(?:your|insert)\b", re.IGNORECASE)
 _SESSION = re.compile(r"^[ \t]*>>>(?: |$)", re.MULTILINE)
+_STATEMENT = re.compile(r"^[ \t]*(?:>>>|\.\.\.) ?(.*)$", re.MULTILINE)
 _FOREIGN = re.compile(
     r"^[ \t]*(?:[%!$?]|In ?\[\d*\]:|Out ?\[\d*\]:|(?:pip3?|conda) install |python3? [\w./-]).*$", re.MULTILINE
 )
@@ -111,21 +111,26 @@ def is_python(block: Block) -> bool:
 
 
 def python_source(source: str) -> str:
-    """A Python block as one program: the statements of a session, no lines of a notebook or shell.
-
-    Raises:
-        ValueError: a session whose prompts are not aligned.
-    """
+    """A Python block as one program: as it stands if it parses, else without what surrounds its statements."""
     source = textwrap.dedent(source.replace("\u00a0", " "))
     if _SESSION.search(source):
-        return "".join(example.source for example in doctest.DocTestParser().get_examples(source))
-    return _FOREIGN.sub("", source)
+        return "".join(f"{line}\n" for line in _STATEMENT.findall(source))
+    try:
+        _parse(source)
+    except (SyntaxError, ValueError):
+        # A line of a longer expression may begin with % too, so lines go only where they do harm.
+        return _FOREIGN.sub("", source)
+    return source
 
 
 def _python(source: str) -> None:
+    _parse(python_source(source))
+
+
+def _parse(source: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ast.parse(python_source(source))
+        ast.parse(source)
 
 
 def _json(source: str) -> None:

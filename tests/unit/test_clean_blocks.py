@@ -21,6 +21,8 @@ PARSES = {
         "%matplotlib inline\n!pip install dough\nimport math\n?math.pi",
     ),
     "a shell in Python's fence": ("python", "$ python bake.py --loaves 3\npip install dough\npython -m dough"),
+    "a session of careless prompts": ("python", "  >>> if True:\n  ...     print(1)\n  ...\n1\n>>> print(2)\n2"),
+    "a line that begins like a notebook's": ("python", "print('%d loaves'\n      % 3)"),
     "an indented block": ("python", "    if True:\n        rise()\n    bake()"),
     "tabs": ("py", "if True:\n\trise()\n\tbake()"),
     "an ellipsis that is Python": ("python", "def rise():\n    ...\n\nrise()[..., 0]"),

@@ -112,7 +112,7 @@ def test_the_length_rules_see_what_is_left_after_the_cut():
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_that_is_ignored_finds_nothing(rule):
-    bad = "I cannot write this. " + "As requested, the dough rises. " * 3 + "\n```python\nif\n```\nIt rises and"
+    bad = "I cannot write this. " + "As you requested, the dough rises. " * 3 + "\n```python\nif\n```\nIt rises and"
     columns = {"text_token_length": 20, "finish_reason": "length" if rule == "incomplete" else "stop"}
     assert judge(bad, actions(**{rule: "ignore"}), **columns)["flags"] == []
     if rule not in ("language", "code_fails"):
