@@ -2,7 +2,7 @@
 in:  <results>/generations/<source>/part-*.parquet, their prompts, the tokenizer of tokenize.tokenizer
 out: <results>/clean/<source>/part-*.parquet (one decision per sealed text), part-*.counts.json; summary.json
 cost at full scale (31 M texts): about 32 CPU-hours in one job a part (270 texts of 3.7 kB a second and core); with
-clean.run_code 0.1 s more for each text with Python blocks"""
+clean.run_code 0.2 s more for each text with Python blocks"""
 
 
 rule clean_filter:
