@@ -178,10 +178,22 @@ GENERATIONS = pa.schema(
 """One attempt at one prompt; the same columns in the ledger and in the sealed parts. `finish_reason` is stop, length
 or error (then `text` holds the message); `recipe` is the id of model, revision and sampling."""
 
+FLAGS = pa.list_(pa.struct([("rule", pa.string()), ("detail", pa.string())]))
+
 DECISIONS = pa.schema(
-    [("prompt_id", pa.string()), ("decision", pa.string()), ("reason", pa.string()), ("detail", pa.string())]
+    [
+        ("prompt_id", pa.string()),
+        ("decision", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+        ("flags", FLAGS),
+        ("text", pa.string()),
+        ("text_token_length", pa.int64()),
+    ]
 )
-"""What a filter decided of each document it was given: `decision` is kept or removed."""
+"""What clean decided of each sealed text: `decision` is kept or removed, `reason` the rule that removed it (else ""),
+`flags` the rules that a kept text fails and may. `text` and its length replace the sealed ones in all later stages;
+null means that the text stays as it was generated."""
 
 MINHASH_CLUSTERS = pa.schema([("rank", pa.int32()), ("place", pa.int64()), ("cluster", pa.int64())])
 """Documents that MinHash connected: the rank of their part and their place among its kept documents."""
