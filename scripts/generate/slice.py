@@ -8,8 +8,9 @@ the counts of the slice; a job that is ended by a signal writes none. With nothi
 import argparse
 import contextlib
 import itertools
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 from scripts import engines
@@ -19,6 +20,7 @@ from scripts.common.logging import get_logger, run
 from scripts.common.tables import PROMPTS, count_rows, iterate_rows
 from scripts.generate import ledger, recipe
 from scripts.generate.job import Drain, Job, Limits
+from scripts.generate.monitor import Monitor
 from scripts.generate.status import Status
 
 log = get_logger(__name__)
@@ -34,43 +36,68 @@ def slice_prompts(path: Path, number: int, n_slices: int) -> dict[str, str]:
     return {row["prompt_id"]: row["prompt"] for row in wanted}
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Generates one slice."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--prompts", type=Path, required=True)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of a generation job, but for which prompts of the part it works on."""
+    parser.add_argument("--prompts", type=Path, required=True, help="the part's prompts")
     parser.add_argument("--ledger", type=Path, required=True, help="folder of the part's segments")
-    parser.add_argument("--output", type=Path, required=True, help="the slice's marker")
     parser.add_argument("--source", required=True)
     parser.add_argument("--part", required=True)
-    parser.add_argument("--slice", type=int, required=True)
-    parser.add_argument("--n-slices", type=int, required=True)
     parser.add_argument("--rows-per-segment", type=int, required=True)
     parser.add_argument("--max-attempts", type=int, required=True)
     parser.add_argument("--max-failure-rate", type=float, required=True)
+    parser.add_argument("--stop-rules", type=json.loads, default={}, help="JSON object: measure → limit of its share")
     recipe.add_arguments(parser)
     engines.add_arguments(parser)
-    args = parser.parse_args(argv)
 
-    name = f"{args.source} part {args.part} slice {args.slice:03}"
+
+def generate(name: str, prompts: Mapping[str, str], args: argparse.Namespace) -> Job:
+    """Generates what the ledger lacks of some prompts of a part; ends the program when a signal ended the job.
+
+    Args:
+        name: of the job, for its log.
+        prompts: prompt id → prompt.
+        args: with the flags of `add_arguments`.
+    """
     plan = recipe.recipe_from(args)
     limits = Limits(args.max_in_flight, args.rows_per_segment, args.max_attempts, args.max_failure_rate)
-    prompts = slice_prompts(args.prompts, args.slice, args.n_slices)
     before = ledger.finished(args.ledger, plan.id)
     job = Job(prompts, before, ledger.Writer(args.ledger, ledger.job_name()), plan, args.engine)
     pending = job.pending(args.max_attempts)
     log.info("%s: %d prompts, %d texts in the ledger, %d to generate", name, len(prompts), len(job.done), len(pending))
     if pending:
         drain = Drain()
+        monitor = Monitor(template_of(args.prompts, set(pending)), args.stop_rules)
         with contextlib.closing(engines.create(engines.settings_from(args), plan.sampling)) as engine:
             status = Status(name, len(prompts), len(job.done))
             with drain.listening():
-                job.generate(engine, limits, drain, [status])
+                job.generate(engine, limits, drain, [status, monitor])
             status.report()
         if drain.signal is not None and job.pending(args.max_attempts):
             sys.exit(
                 f"error: {name} was ended by {drain.signal.name}; {len(job.done)} of {len(prompts)} texts are in the "
                 "ledger, and the next run generates the others"
             )
+    return job
+
+
+def template_of(path: Path, wanted: Container[str]) -> dict[str, str]:
+    """Prompt id → template, of the wanted prompts of a part."""
+    rows = iterate_rows(path, PROMPTS, ["prompt_id", "template_id"])
+    return {row["prompt_id"]: row["template_id"] for row in rows if row["prompt_id"] in wanted}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Generates one slice."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, required=True, help="the slice's marker")
+    parser.add_argument("--slice", type=int, required=True)
+    parser.add_argument("--n-slices", type=int, required=True)
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+
+    name = f"{args.source} part {args.part} slice {args.slice:03}"
+    prompts = slice_prompts(args.prompts, args.slice, args.n_slices)
+    job = generate(name, prompts, args)
     counts = Counts(
         "generate_slice",
         len(prompts),
