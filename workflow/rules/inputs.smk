@@ -159,6 +159,14 @@ def built_parts(wildcards):
     return all_parts("<results>/prompts/built/{source}/part-{part}.parquet", [wildcards.source])
 
 
+MEASURE_CODE = ["scripts/generate/measures.py", "scripts/generate/texts.py", "scripts/common/phrases.py"]
+
+
+def first_parts(pattern):
+    """The pattern with {source} and {part} filled in for the first part of every source."""
+    return [pattern.format(source=source, part=parts(source)[0]) for source in SOURCES]
+
+
 def part_slices(wildcards):
     """The markers of all slices of a part."""
     marker = "<results>/generations/slices/{source}/part-{part}/slice-{{slice}}.json"
