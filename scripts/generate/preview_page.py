@@ -12,6 +12,7 @@ from typing import Any
 from scripts.common.files import read_json, write_text
 from scripts.common.logging import run
 from scripts.common.tables import PREVIEW, iterate_rows
+from scripts.generate.measures import MEASURES
 from scripts.report import page, style
 
 WIDTH, HEIGHT = 520, 190
@@ -66,7 +67,7 @@ def render(summary: Mapping[str, Any], shown: Sequence[Mapping[str, Any]], run_n
             pages={"preview": "Texts to look at"},
             run=run_name,
             scale=scale,
-            measures=summary["measures"],
+            measures={name: summary["measures"][name] for name in MEASURES},
             templates=shown,
             marks={"bad": "off", "look": "warn", "fine": "good", "few": ""},
         )

@@ -47,7 +47,7 @@ rule generate_slice:
     shell:
         "$PYTHON_LLM -m scripts.generate.slice --prompts {input.prompts} --ledger {params.ledger}"
         " --output {output.marker} --source {wildcards.source} --part {wildcards.part} --slice {wildcards.slice}"
-        " --n-slices {params.n_slices} {params.limits} --stop-rules \"$STOP_RULES\" {params.sampling} {params.engine}"
+        ' --n-slices {params.n_slices} {params.limits} --stop-rules "$STOP_RULES" {params.sampling} {params.engine}'
         " &> {log}"
 
 
