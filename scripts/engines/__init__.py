@@ -102,7 +102,8 @@ def create(settings: EngineSettings, sampling: Sampling) -> Engine:
     """Loads an engine; only its own libraries are imported.
 
     Raises:
-        InputError: a library is missing, or the settings do not fit the engine or the model.
+        InputError: a library is missing, or the settings do not fit the engine, the model or the machine.
+        EngineDied: the engine cannot start for another reason.
     """
     try:
         return importlib.import_module(f"scripts.engines.{settings.engine}").load(settings, sampling)
@@ -112,6 +113,10 @@ def create(settings: EngineSettings, sampling: Sampling) -> Engine:
             f"that has it in the configuration (interpreters: {{{settings.engine}: /path/to/python}}) or run with "
             "--sdm conda"
         ) from error
+    except InputError:
+        raise
+    except Exception as error:
+        raise _died(error, "cannot start") from error
 
 
 def complete(
@@ -140,17 +145,22 @@ def complete(
 
 
 def _alive(call: Callable[[], Any]) -> Any:
-    """Calls an engine; its traceback goes into the log, since the message alone seldom tells where it broke."""
+    """Calls an engine that is at work."""
     try:
         return call()
     except InputError:
         raise
     except Exception as error:
-        get_logger(__name__).exception("the engine died")
-        raise EngineDied(
-            f"the engine died ({type(error).__name__}: {error}); what it logged before is above. Finished texts are "
-            "kept; mend the cause and run again"
-        ) from error
+        raise _died(error, "died") from error
+
+
+def _died(error: Exception, how: str) -> EngineDied:
+    """An engine's last words; the traceback goes into the log, since they alone seldom tell where it broke."""
+    get_logger(__name__).error("the engine %s", how, exc_info=error)
+    return EngineDied(
+        f"the engine {how} ({type(error).__name__}: {error}); what it logged before is above. Finished texts are kept: "
+        "mend the cause and run again"
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
