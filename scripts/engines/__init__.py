@@ -10,6 +10,7 @@ An engine is one module of this folder with a function `load(settings, sampling)
 """
 
 import argparse
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -132,22 +133,32 @@ def complete(
     """
     waiting = iter(requests)
     exhausted = False
+    asked: set[str] = set()
     while not stopped():
         while not exhausted and engine.in_flight < max_in_flight:
             request = next(waiting, None)
             if request is None:
                 exhausted = True
             else:
-                _alive(lambda request=request: engine.submit(request))
+                asked.add(request.request_id)
+                with _alive():
+                    engine.submit(request)
         if not engine.in_flight:
             return
-        yield from _alive(engine.step)
+        with _alive():
+            completions = engine.step()
+        for completion in completions:
+            if completion.request_id not in asked:
+                raise EngineDied(f"the engine gave an answer to {completion.request_id}, which it was not asked for")
+            asked.remove(completion.request_id)
+            yield completion
 
 
-def _alive(call: Callable[[], Any]) -> Any:
-    """Calls an engine that is at work."""
+@contextlib.contextmanager
+def _alive() -> Iterator[None]:
+    """What an engine at work raises, but for `InputError`, is its end."""
     try:
-        return call()
+        yield
     except InputError:
         raise
     except Exception as error:
