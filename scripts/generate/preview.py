@@ -7,7 +7,7 @@ their texts.
 """
 
 import argparse
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import pyarrow.compute as pc
 from scripts.common.logging import get_logger, run
 from scripts.common.tables import PREVIEW, PROMPTS, iterate_batches, write_table
 from scripts.generate import ledger, recipe
+from scripts.generate.choose import choose
+from scripts.generate.prompts import read_prompts
 from scripts.generate.slice import add_arguments, generate
 
 log = get_logger(__name__)
@@ -37,29 +39,19 @@ def sample(path: Path, number: int) -> list[dict[str, Any]]:
     return sorted(rows.values(), key=lambda row: ranks[row["prompt_id"]])
 
 
-def answers(folder: Path, recipe_id: str, prompt_ids: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Prompt id → the row that stands for it, as sealing chooses it: a text before an error, the lowest attempt."""
-    wanted = pa.array(prompt_ids, pa.string())
-    found: dict[str, tuple[tuple, dict[str, Any]]] = {}
-    for table in ledger.segments(folder):
-        mask = pc.and_(pc.equal(table["recipe"], recipe_id), pc.is_in(table["prompt_id"], wanted))
-        for row in table.filter(mask).to_pylist():
-            rank = (row["finish_reason"] not in ledger.USABLE, row["attempt"], row["job"])
-            found[row["prompt_id"]] = min(
-                (rank, row), found.get(row["prompt_id"], (rank, row)), key=lambda pair: pair[0]
-            )
-    return {prompt_id: row for prompt_id, (_, row) in found.items()}
-
-
-def previewed(prompts: Sequence[dict[str, Any]], rows: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """PREVIEW rows: the prompts with their texts; a prompt that failed has none."""
-    nothing = {"text": None, "text_token_length": None, "finish_reason": "error"}
+def previewed(prompts: Sequence[dict[str, Any]], folder: Path, recipe_id: str) -> Iterator[dict[str, Any]]:
+    """PREVIEW rows: the prompts with the texts that the ledger has of them; a prompt that failed has none."""
+    wanted = pa.array([row["prompt_id"] for row in prompts], pa.string())
+    segments = ledger.segments(folder)
+    chosen = choose((table.filter(pc.is_in(table["prompt_id"], wanted)) for table in segments), recipe_id)
     for prompt in prompts:
-        row = rows.get(prompt["prompt_id"], nothing)
-        shown = {name: row[name] for name in nothing}
-        yield prompt | (
-            shown if shown["finish_reason"] in ledger.USABLE else nothing | {"finish_reason": shown["finish_reason"]}
-        )
+        prompt_id = prompt["prompt_id"]
+        if prompt_id in chosen.places:
+            row = chosen.row(prompt_id)
+        else:
+            refused = chosen.failures.get(prompt_id, (False,))[0]
+            row = {"finish_reason": ledger.REFUSED if refused else "error"}
+        yield prompt | {name: row.get(name) for name in ("text", "text_token_length", "finish_reason")}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -70,11 +62,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_arguments(parser)
     args = parser.parse_args(argv)
 
+    read_prompts(args.prompts, range(0))
     prompts = sample(args.prompts, args.preview)
     asked = {row["prompt_id"]: row["prompt"] for row in prompts}
     generate(f"{args.source} part {args.part} preview", asked, args)
-    rows = answers(args.ledger, recipe.recipe_from(args).id, asked)
-    write_table(args.output, list(previewed(prompts, rows)), PREVIEW)
+    write_table(args.output, list(previewed(prompts, args.ledger, recipe.recipe_from(args).id)), PREVIEW)
     log.info("%s: %d prompts of %d templates", args.output, len(prompts), len({row["template_id"] for row in prompts}))
 
 
