@@ -205,7 +205,7 @@ def stock_opening(text: str) -> str | None:
     >>> stock_opening("**The Well**\\n\\nOnce upon a time there was a well."), stock_opening("A well stood in a yard.")
     ('Once upon a time', None)
     """
-    start = body(text)[:120].lower()
+    start = body(text)[:120].replace("*", "").lower()
     return next((name for name, pattern in _STOCK.items() if pattern.match(start)), None)
 
 

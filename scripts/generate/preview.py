@@ -30,12 +30,12 @@ def sample(path: Path, number: int) -> list[dict[str, Any]]:
     for batch in iterate_batches(path, PROMPTS, ["prompt_id", "template_id"]):
         for prompt_id, template_id in zip(*batch.to_pydict().values(), strict=True):
             lowest.setdefault(template_id, []).append(prompt_id)
-        lowest = {template_id: sorted(set(ids))[:number] for template_id, ids in lowest.items()}
+        lowest = {template_id: sorted(ids)[:number] for template_id, ids in lowest.items()}
     wanted = pa.array([prompt_id for ids in lowest.values() for prompt_id in ids], pa.string())
     rows = {}
     for batch in iterate_batches(path, PROMPTS):
         rows |= {row["prompt_id"]: row for row in batch.filter(pc.is_in(batch["prompt_id"], wanted)).to_pylist()}
-    ranks = {prompt_id: (rank, name) for name, ids in lowest.items() for rank, prompt_id in enumerate(ids)}
+    ranks = {prompt_id: (rank, name or "") for name, ids in lowest.items() for rank, prompt_id in enumerate(ids)}
     return sorted(rows.values(), key=lambda row: ranks[row["prompt_id"]])
 
 
