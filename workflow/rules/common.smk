@@ -56,7 +56,7 @@ TOOLS["llm"] = config["llm"]["engine"]
 os.environ.update({f"PYTHON_{name.upper()}": interpreter(tool) for name, tool in TOOLS.items()})
 
 # Nor is how a job is watched: a rule that is raised or removed must not rerun the slices that are finished.
-os.environ["STOP_RULES"] = json.dumps(config["generate"]["stop_rules"])
+os.environ.update(STOP_RULES=json.dumps(config["generate"]["stop_rules"]))
 
 # Every job is offline; only downloads, which run where Snakemake runs, use the network, unless the user forbade it.
 os.environ.setdefault("DOWNLOADS_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
