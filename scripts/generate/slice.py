@@ -19,7 +19,7 @@ from scripts.common.logging import get_logger, run
 from scripts.common.tables import PROMPTS, count_rows, iterate_rows
 from scripts.generate import ledger, recipe
 from scripts.generate.job import Drain, Job, Limits
-from scripts.generate.status import Status
+from scripts.generate.status import SUFFIX, Status, StatusFile
 
 log = get_logger(__name__)
 
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--part", required=True)
     parser.add_argument("--slice", type=int, required=True)
     parser.add_argument("--n-slices", type=int, required=True)
+    parser.add_argument("--gpus", type=int, default=0, help="GPUs of this job, for the figures of its status file")
     parser.add_argument("--rows-per-segment", type=int, required=True)
     parser.add_argument("--max-attempts", type=int, required=True)
     parser.add_argument("--max-failure-rate", type=float, required=True)
@@ -56,14 +57,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     limits = Limits(args.max_in_flight, args.rows_per_segment, args.max_attempts, args.max_failure_rate)
     prompts = slice_prompts(args.prompts, args.slice, args.n_slices)
     before = ledger.finished(args.ledger, plan.id)
-    job = Job(prompts, before, ledger.Writer(args.ledger, ledger.job_name()), plan, args.engine)
+    job_name = ledger.job_name()
+    job = Job(prompts, before, ledger.Writer(args.ledger, job_name), plan, args.engine)
     pending = job.pending(args.max_attempts)
     log.info("%s: %d prompts, %d texts in the ledger, %d to generate", name, len(prompts), len(job.done), len(pending))
     if pending:
         drain = Drain()
         with contextlib.closing(engines.create(engines.settings_from(args), plan.sampling)) as engine:
             status = Status(name, len(prompts), len(job.done))
-            with drain.listening():
+            facts = {key: getattr(args, key) for key in ("source", "part", "slice", "n_slices", "gpus", "engine")}
+            facts |= {"model": plan.model, "recipe": plan.id}
+            file = args.ledger / f"{job_name}{SUFFIX}"
+            with drain.listening(), StatusFile(file, status, facts, drain.requested, lambda: engine.in_flight):
                 job.generate(engine, limits, drain, [status])
             status.report()
         if drain.signal is not None and job.pending(args.max_attempts):

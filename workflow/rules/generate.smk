@@ -39,13 +39,14 @@ rule generate_slice:
     params:
         ledger=LEDGER,
         n_slices=n_slices,
+        gpus=flag("gpus", gpus("llm")),
         limits=flags("generate", "rows_per_segment", "max_attempts", "max_failure_rate"),
         sampling=SAMPLING,
         engine=LLM_FLAGS,
     shell:
         "$PYTHON_LLM -m scripts.generate.slice --prompts {input.prompts} --ledger {params.ledger}"
         " --output {output.marker} --source {wildcards.source} --part {wildcards.part} --slice {wildcards.slice}"
-        " --n-slices {params.n_slices} {params.limits} {params.sampling} {params.engine} &> {log}"
+        " --n-slices {params.n_slices} {params.gpus} {params.limits} {params.sampling} {params.engine} &> {log}"
 
 
 rule generate_seal:
