@@ -1,9 +1,9 @@
 """The generation jobs of a run as their status files show them: which are at work, how fast, which need a look.
 
-A job is at work when its file says so and was renewed in the last five minutes (it is, every 15 seconds). Clocks of
-nodes may differ, so a file's age is counted from the latest of all files and the reader's own clock, by the file
-system's time and by the node's, and the smaller age is taken. A job that died is no problem any more once its part is
-complete or another job has taken its slice over.
+A job is at work when its file says so and was renewed in the last five minutes (it is, every 15 seconds). Clocks may
+differ between the reader, the nodes and the file system, so a file's age is taken by the file system's time, counted
+from the newest file at least, and by the node's time, and the smaller one holds. A job that died is no problem any more
+once its part is complete or another job has taken its slice over.
 
 Speeds are of the jobs' own monotonic clocks: "now" is the last five minutes of each job at work, "overall" is all that
 all jobs did. A job at work is slow when it makes less than half the median of tokens per second, and stuck when nothing
@@ -69,11 +69,13 @@ def speeds(jobs: Sequence[Job]) -> dict[str, Any]:
 
 
 def _with_ages(jobs: list[Job], now: float) -> list[Job]:
-    """Adds `age`; see the module's docstring."""
+    """Adds `age`, the smaller one by the file system's clock and by the node's, where that is not in the future."""
+    newest = max([now, *(job["changed"] for job in jobs)])
+    result = []
     for job in jobs:
-        job["renewed"] = datetime.datetime.fromisoformat(job["updated"]).timestamp()
-    present = {key: max([now, *(job[key] for job in jobs)]) for key in ("changed", "renewed")}
-    return [job | {"age": min(present[key] - job[key] for key in present)} for job in jobs]
+        ages = [newest - job["changed"], now - datetime.datetime.fromisoformat(job["updated"]).timestamp()]
+        result.append(job | {"age": max(min(age for age in ages if age > -SILENT), 0.0)})
+    return result
 
 
 def _taken_over(job: Job, of_part: Iterable[Job]) -> bool:

@@ -16,6 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from scripts.generate.tally import Tally, parts, read_jobs, tally_part
 from scripts.seeds.sources import read_rows
 
 REGISTRY = Path("resources/sources.tsv")
+READERS = 8
 SHOWN = ("job", "source", "part", "slice", "n_slices", "state", "host", "slurm_job_id", "pid", "done", "total",
          "in_flight", "gpus", "seconds", "age", "rate", "overall", "problem")  # fmt: skip
 
@@ -49,7 +51,8 @@ def look(results: Path, splits: Mapping[str, str], sources: Sequence[str] | None
             f"{results} has neither prompts nor texts yet; the folder of a run is wanted, such as results/tiny"
         )
     statuses = list(read_jobs(results, sources))
-    tallies = {part: tally_part(results, *part) for part in found}
+    with ThreadPoolExecutor(READERS) as readers:  # hides how long a network drive takes to open small files
+        tallies = dict(zip(found, readers.map(lambda part: tally_part(results, *part), found), strict=True))
     texts = _texts_by_recipe(tallies.values())
     if recipe is None:
         latest = max(statuses, key=lambda status: status["changed"], default={})

@@ -70,47 +70,48 @@ def tally_part(results: Path, source: str, part: str) -> dict[str, Tally]:
 def _keys(folder: Path) -> "pa.Table":
     """The columns that are counted of all rows of a ledger."""
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     schema = pa.schema([GENERATIONS.field(name) for name in COLUMNS])
-    return pa.concat_tables([schema.empty_table(), *(table.select(COLUMNS) for table in ledger.segments(folder))])
+
+    def a(p):
+        with p.open("rb") as f, pq.ParquetFile(f, page_checksum_verification=True, pre_buffer=False) as q:
+            return q.read(columns=COLUMNS, use_threads=False).select(COLUMNS).cast(schema)
+
+    return pa.concat_tables([schema.empty_table(), *map(a, folder.glob("*.parquet"))])
 
 
 def tally(rows: "pa.Table", ids: "pa.Array | None") -> dict[str, Tally]:
     """Recipe → its tally, of the rows of a ledger; see `tally_part`."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     prompts = None if ids is None else len(ids)
     result = {"": Tally(prompts)}
-    inside = rows if ids is None else rows.filter(pc.is_in(rows["prompt_id"], ids))
-    recipes = pc.unique(rows["recipe"]).to_pylist()
-    for recipe in recipes:
-        every, own = (t if len(recipes) == 1 else t.filter(pc.equal(t["recipe"], recipe)) for t in (rows, inside))
-        texts = _one_each(_usable(own))
-        errors = own.filter(pc.invert(_is_usable(own)))
-        asked = _without(errors, texts)
-        refused = asked.filter(pc.equal(asked["finish_reason"], "refused"))
-        n_refused = pc.count_distinct(refused["prompt_id"]).as_py()
-        all_texts = pc.count_distinct(_usable(every)["prompt_id"]).as_py() if len(every) > len(own) else len(texts)
+    usable = pc.is_in(rows["finish_reason"], pa.array(ledger.USABLE))
+    texts, errors = rows.filter(usable), rows.filter(pc.invert(usable))
+    for recipe in pc.unique(rows["recipe"]).to_pylist():
+        every = _one_each(_where(texts, "recipe", recipe))
+        own = every if ids is None else every.filter(pc.is_in(every["prompt_id"], ids))
+        asked = _where(errors, "recipe", recipe)["prompt_id"].unique()
+        refused = _where(_where(errors, "recipe", recipe), "finish_reason", "refused")["prompt_id"].unique()
+        n_asked, n_refused = (_count(found, ids, own["prompt_id"]) for found in (asked, refused))
         result[recipe] = Tally(
             prompts,
-            done=len(texts),
-            failed=pc.count_distinct(asked["prompt_id"]).as_py() - n_refused,
+            done=len(own),
+            failed=n_asked - n_refused,
             refused=n_refused,
-            tokens=pc.sum(texts["text_token_length"]).as_py() or 0,
-            outside=all_texts - len(texts),
+            tokens=pc.sum(own["text_token_length"]).as_py() or 0,
+            outside=len(every) - len(own),
         )
     return result
 
 
-def _is_usable(rows: "pa.Table") -> "pa.ChunkedArray":
-    import pyarrow as pa
+def _where(rows: "pa.Table", column: str, value: str) -> "pa.Table":
     import pyarrow.compute as pc
 
-    return pc.is_in(rows["finish_reason"], pa.array(ledger.USABLE))
-
-
-def _usable(rows: "pa.Table") -> "pa.Table":
-    return rows.filter(_is_usable(rows))
+    mask = pc.equal(rows[column], value)
+    return rows if pc.all(mask).as_py() else rows.filter(mask)
 
 
 def _one_each(texts: "pa.Table") -> "pa.Table":
@@ -124,13 +125,14 @@ def _one_each(texts: "pa.Table") -> "pa.Table":
     return first.rename_columns({"text_token_length_first": "text_token_length"})
 
 
-def _without(rows: "pa.Table", texts: "pa.Table") -> "pa.Table":
-    """The rows of prompts that have no text."""
+def _count(found: "pa.Array", ids: "pa.Array | None", done: "pa.ChunkedArray") -> int:
+    """How many are among the part's prompts and not done."""
     import pyarrow.compute as pc
 
-    if not len(rows):
-        return rows
-    return rows.filter(pc.invert(pc.is_in(rows["prompt_id"], texts["prompt_id"].combine_chunks())))
+    if not len(found):
+        return 0
+    open_ = pc.invert(pc.is_in(found, done.combine_chunks()))
+    return pc.sum(open_ if ids is None else pc.and_(open_, pc.is_in(found, ids))).as_py() or 0
 
 
 def read_jobs(results: Path, sources: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
