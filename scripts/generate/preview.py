@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--preview", type=int, default=200, help="texts of each template")
     add_arguments(parser)
-    args = parser.parse_args(argv)
+    args = parser.parse_args(argv, argparse.Namespace(slice="preview", n_slices=1))
 
     read_prompts(args.prompts, range(0))
     prompts = sample(args.prompts, args.preview)

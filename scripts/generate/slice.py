@@ -22,7 +22,7 @@ from scripts.generate.ending import Drain, Watch
 from scripts.generate.job import Job, Limits
 from scripts.generate.monitor import Monitor
 from scripts.generate.prompts import read_prompts, templates
-from scripts.generate.status import Status
+from scripts.generate.status import SUFFIX, Status, StatusFile
 
 log = get_logger(__name__)
 
@@ -60,23 +60,28 @@ def generate(name: str, prompts: Mapping[str, str], args: argparse.Namespace) ->
     Args:
         name: of the job, for its log.
         prompts: prompt id → prompt.
-        args: with the flags of `add_arguments`.
+        args: with the flags of `add_arguments`, and `slice` and `n_slices` for the status file.
     """
     plan = recipe.recipe_from(args)
     limits = Limits(args.max_in_flight, args.rows_per_segment, args.max_attempts, args.max_failure_rate)
     before = ledger.finished(args.ledger, plan.id)
-    writer = ledger.Writer(args.ledger, ledger.job_name(), args.rows_per_segment)
+    job_name = ledger.job_name()
+    writer = ledger.Writer(args.ledger, job_name, args.rows_per_segment)
     job = Job(prompts, before, writer, plan, args.engine)
     pending = job.pending(args.max_attempts)
     log.info("%s: %d prompts, %d texts in the ledger, %d to generate", name, len(prompts), len(job.done), len(pending))
     if pending:
         drain = Drain()
+        monitor = Monitor(templates(args.prompts, set(pending)), args.stop_rules)
         with drain.listening(), Watch(name, drain, args.stall_minutes) as watch:
             with drain.at_once():
                 engine = engines.create(engines.settings_from(args), plan.sampling)
             status = Status(name, len(prompts), len(job.done))
-            monitor = Monitor(templates(args.prompts, set(pending)), args.stop_rules)
-            with watch.closing(engine), watch.working():
+            facts = {key: getattr(args, key) for key in ("source", "part", "slice", "n_slices", "gpus", "engine")}
+            facts |= {"model": plan.model, "recipe": plan.id}
+            file = args.ledger / f"{job_name}{SUFFIX}"
+            shown = StatusFile(file, status, facts, drain.requested, lambda: engine.in_flight, monitor.summary)
+            with watch.closing(engine), watch.working(), shown:
                 job.generate(engine, limits, drain, [status, watch, monitor])
             status.report()
         if job.pending(args.max_attempts):

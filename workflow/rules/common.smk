@@ -38,6 +38,10 @@ if workflow.is_main_process and (unlocked := layout.unlocked(SOURCES)):
         file=sys.stderr,
     )
 
+# Snakemake ends by taking away all locks of its folder, also that of a run at work beside it.
+if workflow.is_main_process and "progress" in sys.argv and "--nolock" not in sys.argv:
+    stop("`snakemake progress` must be called with --nolock, or a run at work in this folder would lose its lock")
+
 SPLITS = layout.splits(SOURCES)
 CLUSTERED = [source for source in config["cluster"]["sources"] if source in SOURCES]
 

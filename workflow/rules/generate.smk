@@ -18,6 +18,28 @@ SAMPLING = " ".join(
 )
 
 
+localrules:
+    progress,
+
+
+rule progress:
+    """How far the generation is, as a table here and as <results>/generations/progress.html"""
+    input:
+        script="scripts/generate/progress.py",
+    log:
+        "<logs>/progress/progress.log",
+    conda:
+        "../../envs/report.yaml"
+    params:
+        results=f"results/{config['run']}",
+        sources=flag("sources", list(SOURCES)),
+        sampling=SAMPLING,
+        model=flags("llm", "engine", "model", "revision"),
+    shell:
+        "$PYTHON_REPORT -m scripts.generate.progress {params.results} {params.sources}"
+        " --page {params.results}/generations/progress.html {params.sampling} {params.model} 2> {log}"
+
+
 rule generate_slice:
     """Texts of {wildcards.source} part {wildcards.part}, slice {wildcards.slice}"""
     input:
