@@ -10,7 +10,6 @@ import dataclasses
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from itertools import combinations
 from typing import Any
 
 from scripts.generate.texts import (
@@ -30,6 +29,8 @@ ENOUGH = {"share": 20, "variety": 100}
 NEAR = 0.5
 """Jaccard similarity of word 5-grams from which texts are near-duplicates; lower than where deduplication removes
 (0.7), for a few hundred texts hold few of the near-duplicates that a million will have."""
+KEYS = 16
+"""Of its 5-grams by which a text finds its near-duplicates."""
 SHORT = 150
 """Tokens of the shortest text in the Cosmopedia dataset."""
 REPEATED = 0.15
@@ -63,18 +64,24 @@ def _common(members: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def near_duplicates(seen: Sequence[Seen], near: float = NEAR) -> list[tuple[float, int, int]]:
-    """(Jaccard, place, place) of all pairs at or over the limit, the most similar first; exact on the texts' starts."""
-    holders: dict[int, list[int]] = defaultdict(list)
+    """(Jaccard, place, place) of pairs at or over the limit, the most similar first.
+
+    A text is compared with the last one before it that shares one of the `KEYS` 5-grams with the lowest numbers. Two
+    texts that have half of their 5-grams in common share some eight of these, so they are hardly ever missed. The
+    similarity of the pairs is exact; comparing all with all would be too dear for a job that watches itself.
+    """
+    last: dict[int, int] = {}
+    candidates: set[tuple[int, int]] = set()
     for place, text in enumerate(seen):
-        for gram in text.grams:
-            holders[gram].append(place)
-    shared: Counter[tuple[int, int]] = Counter()
-    for places in holders.values():
-        if len(places) > 1:
-            shared.update(combinations(places, 2))
+        for gram in text.grams[:KEYS]:
+            if gram in last:
+                candidates.add((last[gram], place))
+            last[gram] = place
     pairs = []
-    for (one, other), common in shared.items():
-        jaccard = common / (len(seen[one].grams) + len(seen[other].grams) - common)
+    for one, other in candidates:
+        grams = set(seen[one].grams)
+        common = len(grams.intersection(seen[other].grams))
+        jaccard = common / (len(grams) + len(seen[other].grams) - common)
         if jaccard >= near:
             pairs.append((jaccard, one, other))
     return sorted(pairs, key=lambda pair: (-pair[0], pair[1:]))
@@ -98,11 +105,6 @@ def compression(seen: Sequence[Seen]) -> float | None:
     return len(data) / len(zlib.compress(data)) if data else None
 
 
-def _share(test: Callable[[Seen], Any]) -> Callable[[Sequence[Seen]], float | None]:
-    """The share of texts of which something is true."""
-    return lambda seen: sum(bool(test(text)) for text in seen) / len(seen) if seen else None
-
-
 def _top_openings(number: int) -> Callable[[Sequence[Seen]], float | None]:
     """The share of texts that begin with one of the most frequent openings; one that occurs once is none."""
     return lambda seen: sum(count for _, count in openings(seen)[:number] if count > 1) / len(seen) if seen else None
@@ -113,13 +115,16 @@ def _near_share(seen: Sequence[Seen]) -> float | None:
     return len({place for _, *pair in near_duplicates(seen) for place in pair}) / len(seen) if seen else None
 
 
-def _asked(name: str, test: Callable[[Any], Any] = bool) -> Callable[[Sequence[Seen]], float | None]:
-    """The share of texts for which a field that may be unknown holds; None when it is unknown."""
-    return lambda seen: (
-        _share(lambda text: test(getattr(text, name)))(seen)
-        if seen and all(getattr(text, name) is not None for text in seen)
-        else None
-    )
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """The share of texts of which something is true; None when that is unknown (None) of one of them."""
+
+    test: Callable[[Seen], Any]
+
+    def __call__(self, seen: Sequence[Seen]) -> float | None:
+        """The share of these texts."""
+        found = [self.test(text) for text in seen]
+        return None if not found or None in found else sum(map(bool, found)) / len(found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,43 +167,43 @@ MEASURES = {
     ),
     "stock_openings": Measure(
         "Stock openings", "texts that begin with a phrase of a list: Once upon a time, The sun hung low, Have you "
-        "ever …", _share(lambda text: text.stock), 0.02, 0.1,
+        "ever …", Share(lambda text: text.stock), 0.02, 0.1,
     ),
     "courtesies": Measure(
         "Courtesies", "texts that begin with an answer's courtesies (“Sure! Here is a …:”), which clean removes",
-        _share(lambda text: text.courtesies), 0.05, 0.5,
+        Share(lambda text: text.courtesies), 0.05, 0.5,
     ),
     "refusals": Measure(
-        "Refusals", "texts that refuse, or speak of their writer as an AI", _share(lambda text: text.refusal), 0.005,
+        "Refusals", "texts that refuse, or speak of their writer as an AI", Share(lambda text: text.refusal), 0.005,
         0.05,
     ),
     "request_talk": Measure(
         "Speaks of the request", "texts that mention the prompt, the extract or the reader's request",
-        _asked("request_talk"), 0.02, 0.1, closely=True,
+        Share(lambda text: text.request_talk), 0.02, 0.1, closely=True,
     ),
     "leaked_prompts": Measure(
-        "Repeats its prompt", f"texts with {LEAK} or more words in a row from their prompt", _asked("leak"), 0.1, 0.3,
-        closely=True,
+        "Repeats its prompt", f"texts with {LEAK} or more words in a row from their prompt",
+        Share(lambda text: text.leak), 0.1, 0.3, closely=True,
     ),
     "truncated": Measure(
         "Truncated", "texts cut at the limit of new tokens (finish reason length)",
-        _share(lambda text: text.truncated), 0.1, 0.3,
+        Share(lambda text: text.truncated), 0.1, 0.3,
     ),
     "unfinished": Measure(
         "Unfinished", "texts that were not cut and still end in the middle of a sentence or a code block",
-        _share(lambda text: text.unfinished), 0.05, 0.2,
+        Share(lambda text: text.unfinished), 0.05, 0.2,
     ),
     "short": Measure(
-        "Short", f"texts under {SHORT} tokens, which clean removes", _share(lambda text: text.tokens < SHORT), 0.05,
+        "Short", f"texts under {SHORT} tokens, which clean removes", Share(lambda text: text.tokens < SHORT), 0.05,
         0.2,
     ),
     "other_language": Measure(
         "Other language", "texts that are surely in another language than their prompt (py3langid)",
-        _asked("other_language"), 0.01, 0.05, closely=True,
+        Share(lambda text: text.other_language), 0.01, 0.05, closely=True,
     ),
     "repetitive": Measure(
         "Repetitive", f"texts of whose word {GRAM}-grams more than {REPEATED:.0%} occurred earlier in the text",
-        _asked("repetition", lambda share: share > REPEATED), 0.02, 0.1, closely=True,
+        Share(lambda text: text.repetition and text.repetition > REPEATED), 0.02, 0.1, closely=True,
     ),
     "near_duplicates": Measure(
         "Near-duplicates", f"texts with a partner of Jaccard similarity {NEAR} or more (word {GRAM}-grams of the first "

@@ -2,8 +2,8 @@
 
 They are computed whenever a template has a hundred new texts; a line in the log tells when some of them become bad or
 fine again. A stop rule (off by default) ends the job when a measure exceeds its limit over a full window; the job's
-finished texts are in the ledger all the same. Watching needs only the standard library and costs some 0.3 ms a text of
-600 words: at 20 texts a second well under 1 % of a CPU. (Measured by `python -m benchmarks.monitor`.)
+finished texts are in the ledger all the same. Watching needs only the standard library and costs 0.3 ms a text of 600
+words, at 20 texts a second 0.6 % of a CPU (benchmarks/monitor.py).
 """
 
 from collections import Counter, deque

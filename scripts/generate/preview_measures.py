@@ -13,10 +13,11 @@ from typing import Any
 from scripts.common.files import write_json
 from scripts.common.logging import get_logger, run
 from scripts.common.tables import PREVIEW, iterate_rows
-from scripts.generate.measures import MEASURES, measure, near_duplicates, openings
+from scripts.generate.measures import MEASURES, Share, measure, near_duplicates, openings
 from scripts.generate.texts import look_closely
 
 SHOWN = 10
+EXAMPLES = 2
 DIGITS = 4
 
 
@@ -27,6 +28,11 @@ def describe(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     measures = measure(seen)
     for each in measures.values():
         each["value"] = None if each["value"] is None else round(each["value"], DIGITS)
+    examples = {
+        name: [row["prompt_id"] for row, text in zip(texts, seen, strict=True) if MEASURES[name].value.test(text)]
+        for name, each in measures.items()
+        if each["mark"] in ("bad", "look") and isinstance(MEASURES[name].value, Share)
+    }
     marks = Counter(each["mark"] for each in measures.values())
     return {
         **{name: rows[0][name] for name in ("template_id", "format", "audience", "language")},
@@ -39,6 +45,7 @@ def describe(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "openings": [list(opening) for opening in openings(seen)[:SHOWN]],
         "stock_openings": _frequent(text.stock for text in seen),
         "refusals": _frequent(text.refusal for text in seen),
+        "examples": {name: ids[:EXAMPLES] for name, ids in examples.items()},
         "tokens": sorted(row["text_token_length"] for row in texts),
         "median": {
             "tokens": statistics.median(text.tokens for text in seen) if seen else None,

@@ -1,7 +1,7 @@
 """Texts to look at before all are paid for: the measures of each template with marks, and some texts, as one HTML page.
 
 The page needs no other file. The templates come in the order of preview.json, the most troubled first; the texts shown
-are those of the first prompts of each template, chosen by id and not by hand.
+are those of the first prompts of each template, chosen by id and not by hand, and examples of what is marked.
 """
 
 import argparse
@@ -52,8 +52,11 @@ def sections(summary: Mapping[str, Any], texts: Mapping[tuple[str, str], list[di
         own = texts.get((template["source"], template["template_id"]), [])
         by_id = {row["prompt_id"]: row for row in own}
         pairs = [(jaccard, by_id[one], by_id[other]) for jaccard, one, other in template["near_duplicates"]]
+        examples = [
+            (MEASURES[name].title, by_id[key]) for name in MEASURES for key in template["examples"].get(name, [])
+        ]
         figure = draw_lengths(template["tokens"])
-        result.append({**template, "samples": own[:TEXTS], "pairs": pairs, "figure": figure})
+        result.append({**template, "samples": own[:TEXTS], "examples": examples, "pairs": pairs, "figure": figure})
     return result
 
 

@@ -6,6 +6,7 @@
 
 import dataclasses
 import re
+import zlib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,12 +18,12 @@ SHOWN_OPENING = 8
 HEAD = 600
 """Characters kept of the start of a text, after its title and courtesies."""
 GRAM = 5
-COMPARED_WORDS = 250
+COMPARED_WORDS = 150
 """Words whose 5-grams are kept."""
 LEAK = 13
 """Words in a row that text and prompt share; the length of the n-grams in GPT-3's overlap tests (Brown et al. 2020)."""
 
-_WORD = re.compile(r"\w+(?:[’']\w+)*")
+_WORD = re.compile(r"\w[\w’']*")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def look_at(row: Mapping[str, Any]) -> Seen:
     """Looks at one text, a row of the ledger."""
     text = row["text"]
     body = phrases.body(text)
-    words = split_words(body[: 10 * COMPARED_WORDS])[:COMPARED_WORDS]
+    words = split_words(body[: 8 * COMPARED_WORDS])[:COMPARED_WORDS]
     truncated = row["finish_reason"] == "length"
     return Seen(
         opening=tuple(words[:SHOWN_OPENING]),
@@ -61,8 +62,14 @@ def look_at(row: Mapping[str, Any]) -> Seen:
         tokens=row["text_token_length"],
         characters=len(text),
         head=body[:HEAD],
-        grams=array("q", set(map(hash, word_grams(words, GRAM)))),
+        grams=fingerprints(words),
     )
+
+
+def fingerprints(words: Sequence[str]) -> array:
+    """Numbers that stand for the distinct 5-grams of some words, in ascending order; the same in every process."""
+    codes = [zlib.crc32(word.encode()) for word in words]
+    return array("q", sorted(set(map(hash, word_grams(codes, GRAM)))))
 
 
 def look_closely(row: Mapping[str, Any], prompt: str, language: str) -> Seen:
@@ -103,6 +110,6 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def word_grams(words: Sequence[str], length: int) -> Iterator[tuple[str, ...]]:
+def word_grams(words: Sequence[Any], length: int) -> Iterator[tuple[Any, ...]]:
     """All runs of so many words."""
     return zip(*(words[n:] for n in range(length)), strict=False)

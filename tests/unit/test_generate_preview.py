@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from scripts.common.errors import InputError
 from scripts.common.ids import content_id
 from scripts.common.tables import PREVIEW, PROMPTS, read_table, write_table
 from scripts.generate import ledger, preview, preview_measures, preview_page
@@ -124,6 +125,18 @@ def test_a_prompt_that_failed_is_shown_without_a_text(run):
     assert sum(row["text"] is not None for row in rows) == 6
 
 
+def test_the_status_file_says_that_it_was_the_preview_and_how_its_texts_look(run):
+    run.preview(3)
+    (status,) = (json.loads(path.read_text()) for path in run.ledger.glob("*.status.json"))
+    assert (status["slice"], status["state"], status["texts"]) == ("preview", "finished", 6)
+    assert status["looks"] == {"window": 200, "templates": {}}
+
+
+def test_a_stop_rule_that_cannot_be_watched_is_refused_before_an_engine_is_loaded(run):
+    with pytest.raises(InputError, match="boredom cannot be watched"):
+        run.whole("--stop-rules", '{"boredom": 0.5}', *BROKEN_ENGINE)
+
+
 def test_a_part_without_prompts_has_an_empty_preview(run):
     write_table(run.prompts, [], PROMPTS)
     assert run.preview(3, *BROKEN_ENGINE) == []
@@ -193,6 +206,15 @@ def test_the_page_shows_marks_openings_texts_and_near_duplicates(tmp_path):
     assert "similarity 1.00" in html
     assert html.count(essay(0)) >= 2
     assert "Write about 2 for" in html
+
+
+def test_texts_with_a_fault_are_shown_as_examples_of_it(tmp_path):
+    refusal = f"I'm sorry, but I cannot write about {essay(99)}"
+    html, summary = page(tmp_path, previewed(tmp_path, "web", [*map(essay, range(24)), refusal]))
+    (found,) = summary["templates"]
+    assert found["examples"] == {"refusals": [prompt(24)["prompt_id"]]}
+    assert found["refusals"] == [["I'm sorry, but I cannot write", 1]]
+    assert essay(99) in html
 
 
 def test_equal_previews_give_equal_bytes(tmp_path):
