@@ -1,9 +1,9 @@
 """What the texts of one template look like together: measures that show a bad template before it is paid for.
 
 A measure is a number over some hundred texts of one template, with a mark: fine, look (a person should read some of
-them), bad, or few (too few texts to tell). All limits are our choice, set so that human texts and the good half of
-language models' texts are fine; where a measure or a number comes from a paper it says so. Measures of variety look at
-the first 600 characters of at most 100 texts, because they change with the amount of text.
+them), bad, or few (too few texts to tell). All limits are our choice, made by trying them on web pages, textbook units
+and stories; where a measure or a number comes from a paper it says so. Measures of variety look at the first 600
+characters of at most 100 texts, because they change with the amount of text.
 """
 
 import dataclasses

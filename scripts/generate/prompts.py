@@ -4,7 +4,8 @@ The whole part is checked by every slice of it (memory: the ids, and the prompts
 is not right is refused before an engine is loaded, and by all jobs alike.
 """
 
-from collections.abc import Container, Iterator
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,10 +35,10 @@ def read_prompts(path: Path, wanted: range | None = None) -> dict[str, str]:
     return prompts
 
 
-def templates(path: Path, wanted: Container[str]) -> dict[str, str]:
-    """Prompt id → template, of the wanted prompts of a part."""
+def templates(path: Path) -> dict[str, str]:
+    """Prompt id → template of the prompts of a part."""
     rows = iterate_rows(path, PROMPTS, ["prompt_id", "template_id"])
-    return {row["prompt_id"]: row["template_id"] or "no template" for row in rows if row["prompt_id"] in wanted}
+    return {row["prompt_id"]: sys.intern(row["template_id"] or "no template") for row in rows}
 
 
 def _check_types(path: Path, batch: pa.RecordBatch) -> None:

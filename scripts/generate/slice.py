@@ -72,7 +72,8 @@ def generate(name: str, prompts: Mapping[str, str], args: argparse.Namespace) ->
     log.info("%s: %d prompts, %d texts in the ledger, %d to generate", name, len(prompts), len(job.done), len(pending))
     if pending:
         drain = Drain()
-        monitor = Monitor(templates(args.prompts, set(pending)), args.stop_rules)
+        monitor = Monitor(templates(args.prompts), args.stop_rules)
+        monitor.remember(ledger.segments(args.ledger), plan.id)
         with drain.listening(), Watch(name, drain, args.stall_minutes) as watch:
             with drain.at_once():
                 engine = engines.create(engines.settings_from(args), plan.sampling)

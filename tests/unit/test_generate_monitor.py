@@ -108,3 +108,35 @@ def test_a_job_that_a_rule_ends_keeps_its_texts(tmp_path):
     with pytest.raises(InputError, match="template en/story: top_opening_share is 1 "):
         job.generate(Echo(), LIMITS, Drain(), [monitor])
     assert len(ledger.finished(tmp_path, PLAN.id).done) == WINDOW
+    again = Monitor(dict.fromkeys(prompts, "en/story"), {"top_opening_share": 0.3})
+    with pytest.raises(InputError, match="template en/story: top_opening_share is 1 "):
+        again.remember(ledger.segments(tmp_path), PLAN.id)
+
+
+def filled(folder, *some, recipe=PLAN.id):
+    """A ledger with these texts; their prompts are numbers."""
+    fixed = {"attempt": 1, "sampling_seed": 1, "model": "m", "revision": "r", "recipe": recipe, "engine": "echo"}
+    writer = ledger.Writer(folder, ledger.job_name(), 7)
+    writer.add([row(text, number) | fixed for number, text in enumerate(some)])
+    writer.close()
+    return ledger.segments(folder)
+
+
+def test_what_the_ledger_holds_fills_the_window(tmp_path):
+    monitor = Monitor(everything("t"), {"refusals": 0.4}, window=20)
+    monitor.remember(filled(tmp_path, *["I cannot write that story."] * 15), PLAN.id)
+    watch(monitor, *map(essay, range(9)), start=15)
+    with pytest.raises(InputError, match=r"refusals is 0\.5 over its last 20 texts"):
+        watch(monitor, essay(9), start=24)
+
+
+@pytest.mark.parametrize("known", [{}, everything("t")])
+def test_texts_of_other_prompts_or_another_recipe_are_not_held_against_a_job(tmp_path, known):
+    monitor = Monitor(known, {"refusals": 0.5}, window=20)
+    recipe = "another" if known else PLAN.id
+    monitor.remember(filled(tmp_path, *["I cannot write that story."] * 30, recipe=recipe), PLAN.id)
+    assert monitor.summary()["templates"] == {}
+
+
+def test_without_rules_the_ledger_is_not_read():
+    Monitor(everything("t")).remember(iter([None]), PLAN.id)
