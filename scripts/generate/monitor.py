@@ -117,10 +117,11 @@ class Monitor:
         """Why the job ends."""
         heads = "; ".join(f"“{' '.join(text.head.split())[:100]} …”" for text in seen[-EXAMPLES:])
         opening, number = openings(seen)[0]
+        repeated = f"The most frequent opening is “{opening}” ({number} texts). " if number > 1 else ""
         return (
             f"template {template}: {name} is {value:.3g} over its last {len(seen)} texts, and generate.stop_rules "
-            f"ends the job over {limit:g} ({MEASURES[name].definition}). The last texts begin: {heads} The most "
-            f"frequent opening is “{opening}” ({number} texts). Finished texts are in the ledger and stay. To go on, "
+            f"ends the job over {limit:g} ({MEASURES[name].definition}). The last texts begin: {heads} "
+            f"{repeated}Finished texts are in the ledger and stay. To go on, "
             f"mend the template (its prompts and texts will be new), or raise or remove "
             f"generate.stop_rules.{name}, and run again: the texts that are missing are generated"
         )

@@ -15,7 +15,7 @@ from scripts.common.tables import PREVIEW, iterate_rows
 from scripts.generate.measures import MEASURES
 from scripts.report import page, style
 
-WIDTH, HEIGHT = 520, 190
+WIDTH, HEIGHT = 440, 170
 BINS = 20
 TEXTS = 3
 
