@@ -19,8 +19,6 @@ from scripts.generate.status import SUFFIX
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COLUMNS = ["prompt_id", "recipe", "finish_reason", "attempt", "job", "text_token_length"]
-
 
 @dataclasses.dataclass(frozen=True)
 class Tally:
@@ -60,25 +58,15 @@ def parts(results: Path, sources: Sequence[str] | None = None) -> list[tuple[str
 
 def tally_part(results: Path, source: str, part: str) -> dict[str, Tally]:
     """Recipe → what the ledger of a part holds of it; the key "" is there always and has the part's prompts alone."""
+    import pyarrow as pa
+
     table = results / f"prompts/{source}/part-{part}.parquet"
     ids = None
     if table.exists():
         ids = read_table(table, PROMPTS, ["prompt_id"])["prompt_id"].unique()
-    return tally(_keys(results / f"generations/ledger/{source}/part-{part}"), ids)
-
-
-def _keys(folder: Path) -> "pa.Table":
-    """The columns that are counted of all rows of a ledger."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = pa.schema([GENERATIONS.field(name) for name in COLUMNS])
-
-    def a(p):
-        with p.open("rb") as f, pq.ParquetFile(f, page_checksum_verification=True, pre_buffer=False) as q:
-            return q.read(columns=COLUMNS, use_threads=False).select(COLUMNS).cast(schema)
-
-    return pa.concat_tables([schema.empty_table(), *map(a, folder.glob("*.parquet"))])
+    schema = pa.schema([GENERATIONS.field(name) for name in ledger.KEYS])
+    tables = ledger.keys(results / f"generations/ledger/{source}/part-{part}")
+    return tally(pa.concat_tables([schema.empty_table(), *tables]), ids)
 
 
 def tally(rows: "pa.Table", ids: "pa.Array | None") -> dict[str, Tally]:
@@ -94,7 +82,7 @@ def tally(rows: "pa.Table", ids: "pa.Array | None") -> dict[str, Tally]:
         every = _one_each(_where(texts, "recipe", recipe))
         own = every if ids is None else every.filter(pc.is_in(every["prompt_id"], ids))
         asked = _where(errors, "recipe", recipe)["prompt_id"].unique()
-        refused = _where(_where(errors, "recipe", recipe), "finish_reason", "refused")["prompt_id"].unique()
+        refused = _where(_where(errors, "recipe", recipe), "finish_reason", ledger.REFUSED)["prompt_id"].unique()
         n_asked, n_refused = (_count(found, ids, own["prompt_id"]) for found in (asked, refused))
         result[recipe] = Tally(
             prompts,

@@ -18,7 +18,7 @@ from scripts.generate.progress import look
 from scripts.generate.progress_view import as_page, as_text
 from scripts.generate.recipe import Recipe
 from scripts.generate.status import SUFFIX, Status, StatusFile
-from scripts.generate.tally import COLUMNS, Tally, tally
+from scripts.generate.tally import Tally, tally
 from tests.unit.echo import Echo
 
 PLAN = Recipe("some/model", "r", Sampling(0.6, 0.95, 50, 1.2, 100), seed=1)
@@ -42,7 +42,7 @@ def generate(results, source, asked, plan=PLAN, engine=None, part="000", again=F
     folder = results / f"generations/ledger/{source}/part-{part}"
     before = ledger.finished(folder / "none" if again else folder, plan.id)
     name = ledger.job_name()
-    job = Job(asked, before, ledger.Writer(folder, name), plan, "echo")
+    job = Job(asked, before, ledger.Writer(folder, name, LIMITS.rows_per_segment), plan, "echo")
     status = Status(name, len(asked), len(job.done))
     facts = {"source": source, "part": part, "slice": 0, "n_slices": 1, "gpus": gpus}
     facts |= {"engine": "echo", "model": plan.model, "recipe": plan.id}
@@ -265,7 +265,7 @@ ROWS = st.lists(
 @given(ROWS)
 def test_a_tally_is_what_the_rows_say(rows):
     rows = [row | {"text_token_length": 10 * row["attempt"] + "abc".index(row["job"])} for row in rows]
-    schema = pa.schema([GENERATIONS.field(name) for name in COLUMNS])
+    schema = pa.schema([GENERATIONS.field(name) for name in ledger.KEYS])
     result = tally(pa.Table.from_pylist(rows, schema), pa.array(IDS))
     assert result.pop("") == Tally(6)
     assert set(result) == {row["recipe"] for row in rows}
