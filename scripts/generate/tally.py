@@ -10,14 +10,14 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from scripts.common.tables import GENERATIONS, PROMPTS, read_table
 from scripts.generate import ledger
 from scripts.generate.status import SUFFIX
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,8 +58,6 @@ def parts(results: Path, sources: Sequence[str] | None = None) -> list[tuple[str
 
 def tally_part(results: Path, source: str, part: str) -> dict[str, Tally]:
     """Recipe → what the ledger of a part holds of it; the key "" is there always and has the part's prompts alone."""
-    import pyarrow as pa
-
     table = results / f"prompts/{source}/part-{part}.parquet"
     ids = None
     if table.exists():
@@ -69,11 +67,8 @@ def tally_part(results: Path, source: str, part: str) -> dict[str, Tally]:
     return tally(pa.concat_tables([schema.empty_table(), *tables]), ids)
 
 
-def tally(rows: "pa.Table", ids: "pa.Array | None") -> dict[str, Tally]:
+def tally(rows: pa.Table, ids: pa.Array | None) -> dict[str, Tally]:
     """Recipe → its tally, of the rows of a ledger; see `tally_part`."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     prompts = None if ids is None else len(ids)
     result = {"": Tally(prompts)}
     usable = pc.is_in(rows["finish_reason"], pa.array(ledger.USABLE))
@@ -95,17 +90,13 @@ def tally(rows: "pa.Table", ids: "pa.Array | None") -> dict[str, Tally]:
     return result
 
 
-def _where(rows: "pa.Table", column: str, value: str) -> "pa.Table":
-    import pyarrow.compute as pc
-
+def _where(rows: pa.Table, column: str, value: str) -> pa.Table:
     mask = pc.equal(rows[column], value)
     return rows if pc.all(mask).as_py() else rows.filter(mask)
 
 
-def _one_each(texts: "pa.Table") -> "pa.Table":
+def _one_each(texts: pa.Table) -> pa.Table:
     """One text of each prompt, that of the lowest attempt and first job."""
-    import pyarrow.compute as pc
-
     if pc.count_distinct(texts["prompt_id"]).as_py() == len(texts):
         return texts
     ordered = texts.sort_by([("attempt", "ascending"), ("job", "ascending")])
@@ -113,10 +104,8 @@ def _one_each(texts: "pa.Table") -> "pa.Table":
     return first.rename_columns({"text_token_length_first": "text_token_length"})
 
 
-def _count(found: "pa.Array", ids: "pa.Array | None", done: "pa.ChunkedArray") -> int:
+def _count(found: pa.Array, ids: pa.Array | None, done: pa.ChunkedArray) -> int:
     """How many are among the part's prompts and not done."""
-    import pyarrow.compute as pc
-
     if not len(found):
         return 0
     open_ = pc.invert(pc.is_in(found, done.combine_chunks()))
