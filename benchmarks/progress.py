@@ -4,17 +4,16 @@
     .venv/bin/python -m benchmarks.progress --texts 100000 --rows-per-segment 1000
 
 A run is made in a temporary folder: prompts in parts of 250,000, half of them with a text, in segments as a job writes
-them, and the status file of a job for every 10,000 prompts. A text is one kilobyte of random letters, less than the
-real ones have (about 4 kB): texts are not read. The prompts hold ids only, for the same reason. One row in a hundred is
-there twice. The seconds are those of the whole process, the best and the worst of five, with the files in the page
-cache; memory is its peak.
+them, and for every 10,000 prompts the status file and the journal, half full, of a job at work. A text is one kilobyte
+of random digits, less than real ones have (about 4 kB): those in segments are not read. The prompts hold ids only, for
+the same reason. One row in a hundred is there twice. The seconds are those of the whole process, the best and the worst
+of five, with the files in the page cache; memory is its peak.
 """
 
 import argparse
 import json
 import os
 import random
-import string
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.assign import call
 from scripts.common.tables import GENERATIONS, PROMPTS, write_table
+from scripts.generate.journal import to_line
 from scripts.generate.status import SUFFIX, Status, StatusFile
 
 PART = 250_000
@@ -48,8 +48,10 @@ def make_run(results: Path, texts: int, rows_per_segment: int) -> int:
             job = f"job-{part}-{start // SLICE}"
             write_segment(folder / f"{job}-{start // rows_per_segment:05}.parquet", own, job, letters)
             n_segments += 1
-        for piece in range(0, len(ids) // SLICE):
+        for piece in range(len(ids) // SLICE):
             write_status(folder, part, piece, len(ids) // SLICE)
+            first = piece * SLICE // 2
+            write_journal(folder, f"working-{part}-{piece}", done[first : first + rows_per_segment // 2], letters)
     return n_segments
 
 
@@ -57,7 +59,7 @@ def write_segment(path: Path, ids: Sequence[str], job: str, letters: random.Rand
     """One segment, as scripts/generate/ledger.py writes it but for the flush to disk."""
     columns = {
         "prompt_id": ids,
-        "text": ["".join(letters.choices(string.ascii_lowercase, k=1000)) for _ in ids],
+        "text": [letters.randbytes(500).hex() for _ in ids],
         "text_token_length": [800] * len(ids),
         "finish_reason": ["stop"] * len(ids),
         "attempt": [1] * len(ids),
@@ -76,6 +78,15 @@ def write_status(folder: Path, part: int, piece: int, n_slices: int) -> None:
         folder / f"job-{part}-{piece}{SUFFIX}", Status("job", SLICE, 0), facts, lambda: False, lambda: 256
     )
     file.write("running")
+
+
+def write_journal(folder: Path, job: str, ids: Sequence[str], letters: random.Random) -> None:
+    """The journal of a job at work."""
+    names = {name: name for name in ("model", "revision", "recipe", "engine")}
+    row = names | {"text_token_length": 800, "finish_reason": "stop", "attempt": 1, "sampling_seed": 1, "job": job}
+    text = letters.randbytes(500).hex()
+    lines = (to_line(row | {"prompt_id": prompt_id, "text": text}) for prompt_id in ids)
+    (folder / f"{job}-0000.journal").write_bytes(b"".join(lines))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -145,12 +145,12 @@ _REQUEST = [(hint, re.compile(pattern)) for hint, pattern in REQUEST_TALK]
 _OPENING = re.compile(rf"\s*(?:(?:{'|'.join(_PIECES)})\s*)+(?:[-*_=]{{3,}}[ \t]*(?:\n\s*|$))?")
 _STOCK = {name: re.compile(pattern) for name, pattern in STOCK_OPENINGS.items()}
 _MARKUP = re.compile(r"[\s#*_>\"“”‘’'`«»~-]+")
-_TITLE = re.compile(r"\s*(?:#{1,6}[ \t][^\n]*|[^\n]{1,100}(?<![.!?:;,…。])[ \t]*)\n\s*(?=\S)|\s*[-=*_]{3,}[ \t]*\n\s*")
+_TITLE = re.compile(r"(?:#{1,6}[ \t][^\n]*|[^\n]{1,100}(?<![.!?:;,…。])[ \t]*)\n\s*(?=\S)|\s*[-=*_]{3,}[ \t]*\n\s*")
 _CLOSERS = "\"'”’»)]}*_`>~ \t\n\r\ufe0f"
 _ENDS = (".", "!", "?", "…", "。", "！", "？", "‼")
 _ITEM = re.compile(r"\s*(?:[-*•+]|\d{1,3}[.)]|[a-zA-Z][.)])\s+\S")
 _FINAL_LINE = re.compile(
-    r"(?:^|[.!?])\W*(?:the end|fin|end|끝|q\.?e\.?d)\W*$|^\s*(?:#\w+\s*)+$|^\s*[—–]", re.IGNORECASE
+    r"(?:^|[.!?])\W{0,9}(?:the end|fin|end|끝|q\.?e\.?d)\W{0,9}$|^\s*(?:#\w+\s*)+$|^\s*[—–]", re.IGNORECASE
 )
 
 
@@ -189,7 +189,7 @@ def body(text: str) -> str:
     >>> body("Sure! Here is a story:\\n\\n# The Well\\n\\n**Once** upon a time")
     'Once** upon a time'
     """
-    text = boilerplate_opening(text)[1] if boilerplate_opening(text) else text
+    text = (boilerplate_opening(text) or ("", text))[1].strip()
     for _ in range(3):
         title = _TITLE.match(text)
         if not title or not text[title.end() :].strip():

@@ -62,8 +62,7 @@ class Monitor:
             return
         for table in tables:
             for row in self._latest(table, recipe_id):
-                template = self._templates[row["prompt_id"]]
-                self._seen.setdefault(template, deque(maxlen=self._window)).append(look_at(row))
+                self._look(self._templates[row["prompt_id"]], row)
         for template in sorted(self._seen):
             if len(self._seen[template]) == self._window:
                 self._evaluate(template)
@@ -86,7 +85,7 @@ class Monitor:
             InputError: a measure is over the limit of its stop rule.
         """
         template = self._templates.get(row["prompt_id"], "unknown template")
-        self._seen.setdefault(template, deque(maxlen=self._window)).append(look_at(row))
+        self._look(template, row)
         self._texts[template] += 1
         if self._texts[template] % max(self._window // 2, 1) == 0:
             self._evaluate(template)
@@ -98,8 +97,17 @@ class Monitor:
         """What was found when each template was last measured: texts so far, the values, and which of them are bad."""
         return {"window": self._window, "templates": dict(self._found)}
 
+    def _look(self, template: str, row: Mapping[str, Any]) -> None:
+        """Takes a text into its template's window; a defect in looking is reported and must not cost the job."""
+        try:
+            seen = look_at(row)
+        except Exception:
+            log.exception("prompt %s: its text cannot be measured, please report it", row["prompt_id"])
+        else:
+            self._seen.setdefault(template, deque(maxlen=self._window)).append(seen)
+
     def _evaluate(self, template: str) -> None:
-        seen = list(self._seen[template])
+        seen = list(self._seen.get(template, ()))
         found = measure(seen, WATCHED)
         bad = [name for name, each in found.items() if each["mark"] == "bad"]
         before = self._found.get(template, {"bad": []})["bad"]

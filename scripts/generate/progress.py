@@ -28,6 +28,7 @@ from scripts.generate import recipe as recipes
 from scripts.generate.jobs import judge, speeds
 from scripts.generate.progress_view import as_page, as_text
 from scripts.generate.tally import Tally, parts, read_jobs, tally_part
+from scripts.generate.track import Tracker
 from scripts.seeds.sources import read_rows
 
 REGISTRY = Path("resources/sources.tsv")
@@ -117,14 +118,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--page", type=Path, help="also write an HTML page")
     parser.add_argument("--watch", type=int, metavar="SECONDS", default=0, help="renew table and page so often")
+    parser.add_argument("--tracker", choices=["none", "trackio"], default="none", help="also hand the jobs' courses to")
     args, flags = parser.parse_known_args(argv)
     splits = {row["source"]: row["dataset_split"] for _, row in read_rows(REGISTRY)}
     recipe = _recipe(flags)
+    tracker = None
+    if args.tracker == "trackio":
+        tracker = Tracker(args.results.resolve().name, args.results / "generations/tracker")
     with contextlib.suppress(KeyboardInterrupt):
-        _show(args, splits, recipe)
+        _show(args, splits, recipe, tracker)
 
 
-def _show(args: argparse.Namespace, splits: Mapping[str, str], recipe: str | None) -> None:
+def _show(args: argparse.Namespace, splits: Mapping[str, str], recipe: str | None, tracker: Tracker | None) -> None:
     while True:
         report = look(args.results, splits, args.sources, recipe)
         if args.page:
@@ -132,6 +137,8 @@ def _show(args: argparse.Namespace, splits: Mapping[str, str], recipe: str | Non
         if args.watch and sys.stdout.isatty():
             print("\033[H\033[2J", end="")
         print(json.dumps(report, indent=2) if args.json else as_text(report), flush=True)
+        if tracker:
+            tracker.track(read_jobs(args.results, args.sources))
         if not args.watch:
             return
         time.sleep(args.watch)

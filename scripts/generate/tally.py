@@ -10,16 +10,14 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from scripts.common.tables import GENERATIONS, PROMPTS, read_table
 from scripts.generate import ledger
 from scripts.generate.status import SUFFIX
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-COLUMNS = ["prompt_id", "recipe", "finish_reason", "attempt", "job", "text_token_length"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,28 +62,13 @@ def tally_part(results: Path, source: str, part: str) -> dict[str, Tally]:
     ids = None
     if table.exists():
         ids = read_table(table, PROMPTS, ["prompt_id"])["prompt_id"].unique()
-    return tally(_keys(results / f"generations/ledger/{source}/part-{part}"), ids)
+    schema = pa.schema([GENERATIONS.field(name) for name in ledger.KEYS])
+    tables = ledger.keys(results / f"generations/ledger/{source}/part-{part}")
+    return tally(pa.concat_tables([schema.empty_table(), *tables]), ids)
 
 
-def _keys(folder: Path) -> "pa.Table":
-    """The columns that are counted of all rows of a ledger."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = pa.schema([GENERATIONS.field(name) for name in COLUMNS])
-
-    def a(p):
-        with p.open("rb") as f, pq.ParquetFile(f, page_checksum_verification=True, pre_buffer=False) as q:
-            return q.read(columns=COLUMNS, use_threads=False).select(COLUMNS).cast(schema)
-
-    return pa.concat_tables([schema.empty_table(), *map(a, folder.glob("*.parquet"))])
-
-
-def tally(rows: "pa.Table", ids: "pa.Array | None") -> dict[str, Tally]:
+def tally(rows: pa.Table, ids: pa.Array | None) -> dict[str, Tally]:
     """Recipe → its tally, of the rows of a ledger; see `tally_part`."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     prompts = None if ids is None else len(ids)
     result = {"": Tally(prompts)}
     usable = pc.is_in(rows["finish_reason"], pa.array(ledger.USABLE))
@@ -94,7 +77,7 @@ def tally(rows: "pa.Table", ids: "pa.Array | None") -> dict[str, Tally]:
         every = _one_each(_where(texts, "recipe", recipe))
         own = every if ids is None else every.filter(pc.is_in(every["prompt_id"], ids))
         asked = _where(errors, "recipe", recipe)["prompt_id"].unique()
-        refused = _where(_where(errors, "recipe", recipe), "finish_reason", "refused")["prompt_id"].unique()
+        refused = _where(_where(errors, "recipe", recipe), "finish_reason", ledger.REFUSED)["prompt_id"].unique()
         n_asked, n_refused = (_count(found, ids, own["prompt_id"]) for found in (asked, refused))
         result[recipe] = Tally(
             prompts,
@@ -107,17 +90,13 @@ def tally(rows: "pa.Table", ids: "pa.Array | None") -> dict[str, Tally]:
     return result
 
 
-def _where(rows: "pa.Table", column: str, value: str) -> "pa.Table":
-    import pyarrow.compute as pc
-
+def _where(rows: pa.Table, column: str, value: str) -> pa.Table:
     mask = pc.equal(rows[column], value)
     return rows if pc.all(mask).as_py() else rows.filter(mask)
 
 
-def _one_each(texts: "pa.Table") -> "pa.Table":
+def _one_each(texts: pa.Table) -> pa.Table:
     """One text of each prompt, that of the lowest attempt and first job."""
-    import pyarrow.compute as pc
-
     if pc.count_distinct(texts["prompt_id"]).as_py() == len(texts):
         return texts
     ordered = texts.sort_by([("attempt", "ascending"), ("job", "ascending")])
@@ -125,10 +104,8 @@ def _one_each(texts: "pa.Table") -> "pa.Table":
     return first.rename_columns({"text_token_length_first": "text_token_length"})
 
 
-def _count(found: "pa.Array", ids: "pa.Array | None", done: "pa.ChunkedArray") -> int:
+def _count(found: pa.Array, ids: pa.Array | None, done: pa.ChunkedArray) -> int:
     """How many are among the part's prompts and not done."""
-    import pyarrow.compute as pc
-
     if not len(found):
         return 0
     open_ = pc.invert(pc.is_in(found, done.combine_chunks()))

@@ -18,7 +18,7 @@ from scripts.generate.progress import look
 from scripts.generate.progress_view import as_page, as_text
 from scripts.generate.recipe import Recipe
 from scripts.generate.status import SUFFIX, Status, StatusFile
-from scripts.generate.tally import COLUMNS, Tally, tally
+from scripts.generate.tally import Tally, tally
 from tests.unit.echo import Echo
 
 PLAN = Recipe("some/model", "r", Sampling(0.6, 0.95, 50, 1.2, 100), seed=1)
@@ -265,7 +265,7 @@ ROWS = st.lists(
 @given(ROWS)
 def test_a_tally_is_what_the_rows_say(rows):
     rows = [row | {"text_token_length": 10 * row["attempt"] + "abc".index(row["job"])} for row in rows]
-    schema = pa.schema([GENERATIONS.field(name) for name in COLUMNS])
+    schema = pa.schema([GENERATIONS.field(name) for name in ledger.KEYS])
     result = tally(pa.Table.from_pylist(rows, schema), pa.array(IDS))
     assert result.pop("") == Tally(6)
     assert set(result) == {row["recipe"] for row in rows}

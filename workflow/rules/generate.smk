@@ -34,11 +34,13 @@ rule progress:
     params:
         results=f"results/{config['run']}",
         sources=flag("sources", list(SOURCES)),
+        tracker=flags("generate", "tracker"),
         sampling=SAMPLING,
         model=flags("llm", "engine", "model", "revision"),
     shell:
         "$PYTHON_REPORT -m scripts.generate.progress {params.results} {params.sources}"
-        " --page {params.results}/generations/progress.html {params.sampling} {params.model} 2> {log}"
+        " --page {params.results}/generations/progress.html {params.tracker}"
+        " {params.sampling} {params.model} 2> {log}"
 
 
 rule generate_slice:
