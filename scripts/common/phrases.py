@@ -12,6 +12,7 @@ is used, since generation jobs look for these phrases too.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 STOCK_OPENINGS = {
     "Once upon a time": r"once upon a time",
@@ -52,37 +53,54 @@ REFUSALS = (
 )
 """How a refusal begins, at the start of a sentence among the first `HEAD` characters."""
 
-_AI = (
-    r"an? (?:large )?(?:AI|artificial intelligence|language model|machine learning model)"
-    r"(?: language)?(?: model| assistant| chatbot| system)?"
-)
+_AI = r"an? (?:large )?{}(?: language)?(?: model| assistant| chatbot| system)?"
+_AIS = {
+    hint: _AI.format(name)
+    for hint, name in {
+        "AI": "AI",
+        "rtificial intell": "artificial intelligence",
+        "anguage model": "language model",
+        "earning model": "machine learning model",
+    }.items()
+}
 AS_AN_AI = (
-    rf"\b[Aa]s {_AI},? (?:I|my)\b",
-    r"\b[Aa]s an AI (?:language model|assistant)\b(?=,| (?:I|my|it)\b)",
-    rf"\bI(?:[’']m| am) (?:just |only |merely )?{_AI}"
-    r"(?=[.,;!]| (?:and|so|without|that cannot|created by|developed by|trained)\b)",
-    r"\bmy (?:knowledge cut-?off|training data|last knowledge update)\b",
-    r"\b[Aa]s of my last (?:knowledge )?(?:update|training)\b",
-    r"\bI (?:do not|don[’']t) have (?:access to real-time|personal (?:experiences?|opinions?|feelings|beliefs))\b",
-    r"\b[Ee]n tant qu[’'](?:IA|intelligence artificielle|assistante? IA|modèle de langage)\b",
-    r"\b(?:AI|인공지능) (?:언어 모델|어시스턴트)(?:로서|이기 때문에)",
+    *((hint, rf"\b[Aa]s {name},? (?:I|my)\b") for hint, name in _AIS.items()),
+    *(
+        (hint, rf"\bI(?:[’']m| am) (?:just |only |merely )?{name}(?=[.,;!]| (?:and|so|without|that|created|trained)\b)")
+        for hint, name in _AIS.items()
+    ),
+    ("s an AI ", r"\b[Aa]s an AI (?:language model|assistant)\b(?=,| (?:I|my|it)\b)"),
+    ("my ", r"\b(?:my (?:knowledge cut-?off|training data)|[Aa]s of my last (?:knowledge )?(?:update|training))\b"),
+    (" have pers", r"\bI (?:do not|don[’']t) have personal (?:experiences?|opinions?|feelings|beliefs)\b"),
+    (" real-time", r"\bI (?:do not|don[’']t) have access to real-time\b"),
+    ("n tant qu", r"\b[Ee]n tant qu[’'](?:IA|intelligence artificielle|assistante? IA|modèle de langage)\b"),
+    ("로서", r"\b(?:AI|인공지능) (?:언어 모델|어시스턴트)로서"),
 )
-"""How a model speaks of itself, anywhere."""
+"""How a model speaks of itself, anywhere: (hint, pattern). A pattern is looked for only where its hint is found, which
+makes the search ten times as fast."""
 
 REQUEST_TALK = (
-    r"\b[Aa]s (?:you )?(?:requested|instructed|per your (?:request|instructions?))\b(?! by)",
-    r"\b(?:your|the|this) (?:given |provided |above )?prompt (?:asks?|above|provided|you|requires?|given)\b",
-    r"\b(?:the|this) (?:(?:given|provided) (?:extract|web ?page|prompt)|(?:extract|prompt) (?:provided|given|above))\b",
-    r"\bthe (?:extract|web ?page|seed|snippet) (?:you|that you) (?:provided|gave|shared|mentioned)\b",
-    r"\bI(?: have|[’']ve) (?:written|created|kept|followed|avoided|tried to)"
-    r"[^.\n]{0,60}\b(?:request|instructions?|prompt|you asked)",
-    r"\b(?:I hope|Hope) (?:this|that|it) (?:helps|meets your|satisfies)\b",
-    r"\b[Ll]et me know if you(?:[’']d| would| need| want| have)\b",
-    r"^\W{0,3}(?:Word count|Note to (?:the )?(?:user|reader)|End of (?:response|text))\b",
-    r"\[(?:Insert|Your) [^\]\n]{1,40}\]",
-    r"\b(?:l[’']extrait|le texte) (?:fourni|ci-dessus)\b",
+    ("s you ", r"\b[Aa]s you (?:requested|instructed)\b"),
+    ("s per your", r"\b[Aa]s per your (?:request|instructions?)\b"),
+    ("prompt", r"\b(?:your|the|this) (?:given |above )?prompt (?:asks?|above|provided|you|requires?|given)\b"),
+    ("provided ", r"\b(?:the|this) provided (?:extract|web ?page|prompt)\b"),
+    ("given ", r"\b(?:the|this) given (?:extract|web ?page|prompt)\b"),
+    ("extract ", r"\b(?:the|this) extract (?:provided|given|above)\b"),
+    ("you ", r"\bthe (?:extract|web ?page|seed|snippet) (?:that )?you (?:provided|gave|shared|mentioned)\b"),
+    (
+        "I",
+        r"\bI(?: have|[’']ve) (?:written|created|kept|followed|avoided|tried to)[^.\n]{0,60}"
+        r"\b(?:your request|instructions?|prompt|you asked)",
+    ),
+    ("ope ", r"\b(?:I hope|Hope) (?:this|that|it) (?:helps|meets your|satisfies)\b"),
+    ("me know if", r"\b[Ll]et me know if you(?:[’']d| would| need| want| have)\b"),
+    ("Word count", r"(?m)^\W{0,3}Word count\b"),
+    ("Note to", r"(?m)^\W{0,3}Note to (?:the )?(?:user|reader)\b"),
+    ("[Insert", r"\[Insert [^\]\n]{1,40}\]"),
+    ("[Your", r"\[Your [^\]\n]{1,40}\]"),
+    ("extrait", r"\bl[’']extrait (?:fourni|ci-dessus)\b"),
 )
-"""How a text speaks of the request that it answers, anywhere."""
+"""How a text speaks of the request that it answers, anywhere: (hint, pattern) too."""
 
 _GENRE = (
     r"(?:blog ?post|post|article|story|tale|text(?:book)?|chapter|section|unit|lesson|guide|tutorial|essay|excerpt"
@@ -122,19 +140,19 @@ HEAD = 300
 """Characters in which a refusal begins."""
 
 _REFUSAL = re.compile(rf"(?:^|(?<=[.!?\n])\s*)(?:{'|'.join(REFUSALS)})")
-_AS_AN_AI = re.compile("|".join(AS_AN_AI))
-_REQUEST = re.compile("|".join(REQUEST_TALK), re.MULTILINE)
+_AS_AN_AI = [(hint, re.compile(pattern)) for hint, pattern in AS_AN_AI]
+_REQUEST = [(hint, re.compile(pattern)) for hint, pattern in REQUEST_TALK]
 _OPENING = re.compile(rf"\s*(?:(?:{'|'.join(_PIECES)})\s*)+(?:[-*_=]{{3,}}[ \t]*(?:\n\s*|$))?")
 _STOCK = {name: re.compile(pattern) for name, pattern in STOCK_OPENINGS.items()}
 _MARKUP = re.compile(r"[\s#*_>\"“”‘’'`«»~-]+")
-_TITLE = re.compile(r"\s*(?:#{1,6}[ \t][^\n]*|[^\n]{1,100}(?<![.!?:;,…。])[ \t]*)\n\s*(?=\S)|\s*[-=*_]{3,}[ \t]*\n\s*")
+_TITLE = re.compile(r"(?:#{1,6}[ \t][^\n]*|[^\n]{1,100}(?<![.!?:;,…。])[ \t]*)\n\s*(?=\S)|\s*[-=*_]{3,}[ \t]*\n\s*")
 _CLOSERS = "\"'”’»)]}$*_`>~ \t\n\r\ufe0f"
 _ENDS = (".", "!", "?", "…", "。", "！", "？", "‼")
 _BLOCK_END = re.compile(r"(?:```|\||\$\$|\\\]|\\\)|\\end\{\w+\*?\}\$*)\s*$")
 _NOTES = re.compile(r"(?<=[.!?…\"”])(?: ?\[[^\]\n]{1,20}\])+\s*$")
 _ITEM = re.compile(r"\s*(?:[-*•+]|\d{1,3}[.)]|[a-zA-Z][.)])\s+\S")
 _FINAL_LINE = re.compile(
-    r"(?:^|[.!?])\W*(?:the end|fin|end|끝|q\.?e\.?d)\W*$|^\s*(?:#\w+\s*)+$|^\s*[—–]", re.IGNORECASE
+    r"(?:^|[.!?])\W{0,9}(?:the end|fin|end|끝|q\.?e\.?d)\W{0,9}$|^\s*(?:#\w+\s*)+$|^\s*[—–]", re.IGNORECASE
 )
 
 
@@ -144,8 +162,8 @@ def refusal(text: str) -> str | None:
     >>> refusal("I'm sorry, but I cannot write that story."), refusal("I cannot remember a colder winter.")
     ("I'm sorry, but I cannot write", None)
     """
-    found = _REFUSAL.search(text[:HEAD]) or _AS_AN_AI.search(text)
-    return found[0].strip() if found else None
+    found = _REFUSAL.search(text[:HEAD])
+    return found[0].strip() if found else _first(_AS_AN_AI, text)
 
 
 def request_talk(text: str) -> str | None:
@@ -154,8 +172,7 @@ def request_talk(text: str) -> str | None:
     >>> request_talk("Snow is cold. I hope this helps!"), request_talk("Snow is cold.")
     ('I hope this helps', None)
     """
-    found = _REQUEST.search(text)
-    return found[0].strip() if found else None
+    return _first(_REQUEST, text)
 
 
 def boilerplate_opening(text: str) -> tuple[str, str] | None:
@@ -174,7 +191,7 @@ def body(text: str) -> str:
     >>> body("Sure! Here is a story:\\n\\n# The Well\\n\\n**Once** upon a time")
     'Once** upon a time'
     """
-    text = boilerplate_opening(text)[1] if boilerplate_opening(text) else text
+    text = (boilerplate_opening(text) or ("", text))[1].strip()
     for _ in range(3):
         title = _TITLE.match(text)
         if not title or not text[title.end() :].strip():
@@ -190,7 +207,7 @@ def stock_opening(text: str) -> str | None:
     >>> stock_opening("**The Well**\\n\\nOnce upon a time there was a well."), stock_opening("A well stood in a yard.")
     ('Once upon a time', None)
     """
-    start = body(text)[:120].lower()
+    start = body(text)[:120].replace("*", "").lower()
     return next((name for name, pattern in _STOCK.items() if pattern.match(start)), None)
 
 
@@ -216,3 +233,11 @@ def unfinished(text: str) -> bool:
     earlier = next((line for line in lines[-2::-1] if line.strip()), "")
     like_the_others = _ITEM.match(last) and _ITEM.match(earlier) and earlier.rstrip(_CLOSERS)[-1:] not in _ENDS
     return not like_the_others
+
+
+def _first(patterns: Sequence[tuple[str, re.Pattern]], text: str) -> str | None:
+    """What the first pattern that is found finds."""
+    for hint, pattern in patterns:
+        if hint in text and (found := pattern.search(text)):
+            return found[0].strip()
+    return None

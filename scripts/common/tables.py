@@ -175,8 +175,13 @@ GENERATIONS = pa.schema(
         ("job", pa.string()),
     ]
 )
-"""One attempt at one prompt; the same columns in the ledger and in the sealed parts. `finish_reason` is stop, length
-or error (then `text` holds the message); `recipe` is the id of model, revision and sampling."""
+"""One attempt at one prompt; the same columns in the ledger and in the sealed parts. `finish_reason` is stop, length,
+error (of this attempt) or refused (for good); `text` of the last two is the message. `recipe` is the id of model,
+revision and sampling."""
+
+PREVIEW = pa.schema([*PROMPTS, *(GENERATIONS.field(name) for name in ("text", "text_token_length", "finish_reason"))])
+"""Prompts that are looked at before all are asked, with their texts; one that has none has a finish reason that says
+so and null as its text."""
 
 FLAGS = pa.list_(pa.struct([("rule", pa.string()), ("detail", pa.string())]))
 

@@ -83,8 +83,6 @@ def _lowest(
 
 def render(rows: Sequence[Mapping[str, Any]], templates: Sequence[Template], run_name: str, scale: str) -> str:
     """The page, in the look of the report."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     from scripts.report import page
 
     known = {template.id: template for template in templates}
@@ -92,20 +90,18 @@ def render(rows: Sequence[Mapping[str, Any]], templates: Sequence[Template], run
     for row in rows:
         shown = {**row, "spans": spans(known.get(row["template_id"]), row["prompt"])}
         groups.setdefault(tuple(row[name] for name in GROUP), []).append(shown)
-    folders = [Path(__file__).parent, Path(page.__file__).parent / "templates"]
-    environment = Environment(
-        loader=FileSystemLoader(folders), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"number": page.number, "words": page.words}
-    return environment.get_template("preview.html").render(
-        page="preview",
-        pages={"preview": "Prompts to read"},
-        run=run_name,
-        scale=scale,
-        prompts=len(rows),
-        templates=len({row["template_id"] for row in rows}),
-        groups=[dict(zip(GROUP, key, strict=True)) | {"samples": samples} for key, samples in groups.items()],
+    return (
+        page.environment(Path(__file__).parent)
+        .get_template("preview.html")
+        .render(
+            page="preview",
+            pages={"preview": "Prompts to read"},
+            run=run_name,
+            scale=scale,
+            prompts=len(rows),
+            templates=len({row["template_id"] for row in rows}),
+            groups=[dict(zip(GROUP, key, strict=True)) | {"samples": samples} for key, samples in groups.items()],
+        )
     )
 
 

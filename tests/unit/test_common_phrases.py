@@ -167,6 +167,9 @@ def test_a_text_that_breaks_off(text):
     [
         ("As you requested, the tone is light.", True),
         ("From the provided extract we learn of tides.", True),
+        ("Dans l'extrait fourni, la mer monte.", True),
+        ("In the web page you shared, tides rise.", True),
+        ("I have avoided rhymes, as in your request.", True),
         ("Word count: 512", True),
         ("Dear [Insert name here], tides rise.", True),
         ("Let me know if you need another lesson.", True),

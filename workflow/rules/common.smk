@@ -38,6 +38,10 @@ if workflow.is_main_process and (unlocked := layout.unlocked(SOURCES)):
         file=sys.stderr,
     )
 
+# Snakemake ends by taking away all locks of its folder, also that of a run at work beside it.
+if workflow.is_main_process and "progress" in sys.argv and "--nolock" not in sys.argv:
+    stop("`snakemake progress` must be called with --nolock, or a run at work in this folder would lose its lock")
+
 SPLITS = layout.splits(SOURCES)
 CLUSTERED = [source for source in config["cluster"]["sources"] if source in SOURCES]
 
@@ -54,6 +58,9 @@ def interpreter(tool):
 TOOLS = {name: name for name in ("base", "embed", "cluster", "datatrove", "train", "evaluate", "report")}
 TOOLS["llm"] = config["llm"]["engine"]
 os.environ.update({f"PYTHON_{name.upper()}": interpreter(tool) for name, tool in TOOLS.items()})
+
+# Nor is how a job is watched: a rule that is raised or removed must not rerun the slices that are finished.
+os.environ.update(STOP_RULES=json.dumps(config["generate"]["stop_rules"]))
 
 # Every job is offline; only downloads, which run where Snakemake runs, use the network, unless the user forbade it.
 os.environ.setdefault("DOWNLOADS_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
@@ -117,6 +124,7 @@ LLM_FLAGS = flags(
     "max_in_flight",
     "tensor_parallel",
     "threads",
+    "gpus",
     "endpoint",
     "options",
 )

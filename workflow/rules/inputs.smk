@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 
+from scripts.engines import ENGINES
 from scripts.seeds.files import find_files
 
 REGISTRY = "resources/sources.tsv"
@@ -34,7 +35,7 @@ def hub_models(*sections):
     named = {
         section: (config[section][MODEL_KEYS[section]], config[section].get("revision", "main")) for section in sections
     }
-    if config["llm"]["engine"] == "openai":
+    if not ENGINES[config["llm"]["engine"]]:
         named.pop("llm", None)
     return [
         f"{name}@{revision}"
@@ -159,10 +160,34 @@ def built_parts(wildcards):
     return all_parts("<results>/prompts/built/{source}/part-{part}.parquet", [wildcards.source])
 
 
+MEASURE_CODE = ["scripts/generate/measures.py", "scripts/generate/texts.py", "scripts/common/phrases.py"]
+
+
+def first_parts(pattern):
+    """The pattern with {source} and {part} filled in for the first part of every source."""
+    return [pattern.format(source=source, part=parts(source)[0]) for source in SOURCES]
+
+
 def part_slices(wildcards):
-    """The markers of all slices of a part."""
+    """The markers of all slices of a part; none where the ledger is sealed as it is."""
+    if config["generate"]["partial"]:
+        return []
     marker = "<results>/generations/slices/{source}/part-{part}/slice-{{slice}}.json"
     return expand(marker.format(**wildcards), slice=slices(wildcards.source))
+
+
+def marker_flag(wildcards, input):
+    """The flag for them."""
+    return flag("markers", list(input.slices)) if input.slices else ""
+
+
+def ledger_state(wildcards):
+    """Changes when a ledger that is sealed as it is has grown, so that it is sealed again; else the markers tell."""
+    if not config["generate"]["partial"]:
+        return ""
+    from scripts.generate.ledger import state
+
+    return state(Path(LEDGER.format(**wildcards)))
 
 
 def benchmark_location(wildcards):

@@ -10,6 +10,7 @@ localrules:
     topics,
     prompts,
     preview_prompts,
+    preview_generations,
     generations,
     dataset,
     model,
@@ -62,6 +63,13 @@ rule preview_prompts:
     """Some prompts of each template as a page to read: <results>/prompts/preview.html"""
     input:
         "<results>/prompts/preview.html",
+
+
+rule preview_generations:
+    """Some texts of each template, measured, before all are paid for: <results>/generations/preview.html"""
+    input:
+        "<results>/generations/preview.html",
+        "<results>/generations/preview.json",
 
 
 rule generations:

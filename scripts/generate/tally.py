@@ -1,0 +1,138 @@
+"""What the ledgers of a run hold: texts, failures and tokens of every part, and the status files of the jobs.
+
+A prompt counts once, however many rows two writers left of it, and only if it is among the part's prompts, so that the
+figures are those that sealing would give. Of two texts of a prompt the tokens of the one count that sealing takes
+(lowest attempt, then first job). Rows of each recipe are counted by themselves.
+"""
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from scripts.common.tables import GENERATIONS, PROMPTS, read_table
+from scripts.generate import ledger
+from scripts.generate.status import SUFFIX
+
+
+@dataclasses.dataclass(frozen=True)
+class Tally:
+    """Prompts and what became of them.
+
+    Args:
+        prompts: different prompts of the part, None where there is no table of prompts.
+        done: prompts with a text.
+        failed: prompts that were asked, have no text and may be asked again.
+        refused: prompts that the engine will never answer.
+        tokens: of the texts.
+        outside: prompts with a text that are not among the part's prompts (any more).
+    """
+
+    prompts: int | None = None
+    done: int = 0
+    failed: int = 0
+    refused: int = 0
+    tokens: int = 0
+    outside: int = 0
+
+    def __add__(self, other: Self) -> "Tally":
+        fields = [field.name for field in dataclasses.fields(self) if field.name != "prompts"]
+        known = [tally.prompts for tally in (self, other) if tally.prompts is not None]
+        sums = {name: getattr(self, name) + getattr(other, name) for name in fields}
+        return Tally(sum(known) if known else None, **sums)
+
+
+def parts(results: Path, sources: Sequence[str] | None = None) -> list[tuple[str, str]]:
+    """(source, part number) of all parts that have prompts or a ledger; only of these sources and in their order."""
+    found = {(path.parent.name, path.name) for path in results.glob("generations/ledger/*/part-*")}
+    found |= {(path.parent.name, path.name.split(".")[0]) for path in results.glob("prompts/*/part-*.parquet")}
+    order = list(sources or sorted({source for source, _ in found}))
+    known = ((source, part.removeprefix("part-")) for source, part in found if source in order)
+    return sorted(known, key=lambda pair: (order.index(pair[0]), pair[1]))
+
+
+def tally_part(results: Path, source: str, part: str) -> dict[str, Tally]:
+    """Recipe → what the ledger of a part holds of it; the key "" is there always and has the part's prompts alone."""
+    table = results / f"prompts/{source}/part-{part}.parquet"
+    ids = None
+    if table.exists():
+        ids = read_table(table, PROMPTS, ["prompt_id"])["prompt_id"].unique()
+    schema = pa.schema([GENERATIONS.field(name) for name in ledger.KEYS])
+    tables = ledger.keys(results / f"generations/ledger/{source}/part-{part}")
+    return tally(pa.concat_tables([schema.empty_table(), *tables]), ids)
+
+
+def tally(rows: pa.Table, ids: pa.Array | None) -> dict[str, Tally]:
+    """Recipe → its tally, of the rows of a ledger; see `tally_part`."""
+    prompts = None if ids is None else len(ids)
+    result = {"": Tally(prompts)}
+    usable = pc.is_in(rows["finish_reason"], pa.array(ledger.USABLE))
+    texts, errors = rows.filter(usable), rows.filter(pc.invert(usable))
+    for recipe in pc.unique(rows["recipe"]).to_pylist():
+        every = _one_each(_where(texts, "recipe", recipe))
+        own = every if ids is None else every.filter(pc.is_in(every["prompt_id"], ids))
+        asked = _where(errors, "recipe", recipe)["prompt_id"].unique()
+        refused = _where(_where(errors, "recipe", recipe), "finish_reason", ledger.REFUSED)["prompt_id"].unique()
+        n_asked, n_refused = (_count(found, ids, own["prompt_id"]) for found in (asked, refused))
+        result[recipe] = Tally(
+            prompts,
+            done=len(own),
+            failed=n_asked - n_refused,
+            refused=n_refused,
+            tokens=pc.sum(own["text_token_length"]).as_py() or 0,
+            outside=len(every) - len(own),
+        )
+    return result
+
+
+def _where(rows: pa.Table, column: str, value: str) -> pa.Table:
+    mask = pc.equal(rows[column], value)
+    return rows if pc.all(mask).as_py() else rows.filter(mask)
+
+
+def _one_each(texts: pa.Table) -> pa.Table:
+    """One text of each prompt, that of the lowest attempt and first job."""
+    if pc.count_distinct(texts["prompt_id"]).as_py() == len(texts):
+        return texts
+    ordered = texts.sort_by([("attempt", "ascending"), ("job", "ascending")])
+    first = ordered.group_by("prompt_id", use_threads=False).aggregate([("text_token_length", "first")])
+    return first.rename_columns({"text_token_length_first": "text_token_length"})
+
+
+def _count(found: pa.Array, ids: pa.Array | None, done: pa.ChunkedArray) -> int:
+    """How many are among the part's prompts and not done."""
+    if not len(found):
+        return 0
+    open_ = pc.invert(pc.is_in(found, done.combine_chunks()))
+    return pc.sum(open_ if ids is None else pc.and_(open_, pc.is_in(found, ids))).as_py() or 0
+
+
+def read_jobs(results: Path, sources: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yields the status of every job, with `changed`, the file's time as the file system gives it.
+
+    A file that is no status (damaged, or of another version of this program) is passed over.
+    """
+    for source, part in parts(results, sources):
+        for path in sorted((results / f"generations/ledger/{source}/part-{part}").glob(f"*{SUFFIX}")):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                status = json.loads(path.read_bytes())
+                yield status | {"changed": path.stat().st_mtime} | _checked(status)
+
+
+def _checked(status: dict[str, Any]) -> dict[str, Any]:
+    """The fields that are computed with; an error where one is missing or no number."""
+    recent = {key: float(status["recent"][key]) for key in ("seconds", "texts", "tokens")}
+    counts = ("slice", "n_slices", "gpus", "total", "done", "texts", "tokens", "in_flight")
+    words = ("state", "source", "part", "job", "host", "slurm_job_id", "recipe", "model", "engine", "updated")
+    return {
+        **{key: int(status[key]) for key in counts},
+        **{key: str(status[key]) for key in words},
+        "seconds": float(status["seconds"]),
+        "seconds_without_answer": float(status["seconds_without_answer"]),
+        "recent": recent,
+    }
