@@ -32,7 +32,7 @@ from scripts.generate.track import Tracker
 from scripts.seeds.sources import read_rows
 
 REGISTRY = Path("resources/sources.tsv")
-READERS = 8
+READERS = 4
 SHOWN = ("job", "source", "part", "slice", "n_slices", "state", "host", "slurm_job_id", "pid", "done", "total",
          "in_flight", "gpus", "seconds", "age", "rate", "overall", "problem")  # fmt: skip
 

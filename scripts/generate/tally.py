@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -64,7 +65,7 @@ def tally_part(results: Path, source: str, part: str) -> dict[str, Tally]:
         ids = read_table(table, PROMPTS, ["prompt_id"])["prompt_id"].unique()
     schema = pa.schema([GENERATIONS.field(name) for name in ledger.KEYS])
     tables = ledger.keys(results / f"generations/ledger/{source}/part-{part}")
-    return tally(pa.concat_tables([schema.empty_table(), *tables]), ids)
+    return tally(pa.concat_tables([schema.empty_table(), *tables]).combine_chunks(), ids)
 
 
 def tally(rows: pa.Table, ids: pa.Array | None) -> dict[str, Tally]:
@@ -96,12 +97,14 @@ def _where(rows: pa.Table, column: str, value: str) -> pa.Table:
 
 
 def _one_each(texts: pa.Table) -> pa.Table:
-    """One text of each prompt, that of the lowest attempt and first job."""
-    if pc.count_distinct(texts["prompt_id"]).as_py() == len(texts):
-        return texts
-    ordered = texts.sort_by([("attempt", "ascending"), ("job", "ascending")])
+    """One text of each prompt, that of the lowest attempt and first job; few prompts have several."""
+    columns = ["prompt_id", "text_token_length"]
+    codes = texts["prompt_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    several = pa.array(np.bincount(codes)[codes] > 1)
+    ordered = texts.filter(several).sort_by([("attempt", "ascending"), ("job", "ascending")])
     first = ordered.group_by("prompt_id", use_threads=False).aggregate([("text_token_length", "first")])
-    return first.rename_columns({"text_token_length_first": "text_token_length"})
+    alone = texts.filter(pc.invert(several)).select(columns)
+    return pa.concat_tables([alone, first.rename_columns(columns)])
 
 
 def _count(found: pa.Array, ids: pa.Array | None, done: pa.ChunkedArray) -> int:
