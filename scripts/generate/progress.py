@@ -3,10 +3,11 @@
     python -m scripts.generate.progress results/full                         # a table; --json for programs
     python -m scripts.generate.progress results/full --watch 30 --page progress.html
 
-Only the prompts' ids, the ledgers and the status files beside them are read, and nothing of the run is written, so it
-can be looked at from anywhere that sees the files, while jobs run and after. Rows count that are of one recipe: that of
-the sampling and model flags (those of generate_slice), or else the one that the job renewed last works on. The time
-left is what is missing at the present speed of the jobs at work.
+Only the prompts' ids, the ledgers and the status files beside them are read, so it can be called from anywhere that
+sees the files, while jobs run and after. Nothing is written but the page and what the tracker keeps; a damaged file of
+a ledger is set aside, as every reader does. Rows count that are of one recipe: that of the sampling and model flags
+(those of generate_slice), or else the one that the job renewed last works on. The time left is what is missing at the
+present speed of the jobs at work.
 """
 
 import argparse
@@ -130,7 +131,7 @@ def _counts(tallies: Iterable[Tally], jobs: Sequence[Mapping[str, Any]]) -> dict
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Prints the report, once or again and again."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("results", type=Path, help="folder of the run, such as results/full")
     parser.add_argument("--sources", nargs="+", help="sources of the run (all that are there)")
     parser.add_argument("--max-attempts", type=int, default=MAX_ATTEMPTS, help="as generate.max_attempts has it")
