@@ -42,6 +42,12 @@ def load(settings: EngineSettings, sampling: Sampling) -> "VllmEngine":
     from vllm import EngineArgs, LLMEngine
 
     tokenizer = chat.load_tokenizer(settings.model, settings.revision)
+    engine = LLMEngine.from_engine_args(EngineArgs(**engine_arguments(settings, on_cpu)))
+    return VllmEngine(engine, tokenizer, settings, sampling)
+
+
+def engine_arguments(settings: EngineSettings, on_cpu: bool) -> dict[str, Any]:
+    """What vLLM's `EngineArgs` gets; the module's docstring tells why."""
     arguments = {
         "model": settings.model,
         "revision": settings.revision,
@@ -50,6 +56,7 @@ def load(settings: EngineSettings, sampling: Sampling) -> "VllmEngine":
         "max_model_len": settings.max_model_len,
         "max_num_seqs": settings.max_in_flight,
         "tensor_parallel_size": settings.tensor_parallel,
+        "enable_prefix_caching": not on_cpu,
         "disable_log_stats": True,
         "structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True},
     }
@@ -57,12 +64,10 @@ def load(settings: EngineSettings, sampling: Sampling) -> "VllmEngine":
         arguments |= {
             "enforce_eager": True,
             "enable_chunked_prefill": False,
-            "enable_prefix_caching": False,
             "max_num_batched_tokens": max(settings.max_model_len, 2048),
             "kv_cache_memory_bytes": CPU_CACHE_BYTES,
         }
-    engine = LLMEngine.from_engine_args(EngineArgs(**arguments | dict(settings.options)))
-    return VllmEngine(engine, tokenizer, settings, sampling)
+    return arguments | dict(settings.options)
 
 
 class VllmEngine:
