@@ -2,10 +2,11 @@
 
 An engine holds many requests at once and gives each back when it is done; `complete()` hands it the next request as
 soon as one finishes, so that it is always full and nothing ever waits for the slowest text of a batch. A request
-carries its own seed. One that cannot be answered comes back as a completion with finish reason `error` and the message
-as its text; what no request could survive (a missing model, a refused key) is raised.
+carries its own seed. One that was not answered comes back as a completion with finish reason `error` and the message as
+its text, and may be asked again; one that this model can never answer (it is longer than the context) comes back as
+`refused`. What no request could survive (a missing model, a refused key) is raised.
 
-Engines: `vllm` (GPU; its CPU build in tests), `transformers` (small models on CPU), `openai` (any compatible endpoint).
+An engine is one module of this folder with a function `load(settings, sampling)`, and a line in `ENGINES`.
 """
 
 import argparse
@@ -17,8 +18,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from scripts.common.errors import InputError
+from scripts.common.logging import get_logger
 
-ENGINES = ("vllm", "transformers", "openai")
+ENGINES = {"vllm": True, "transformers": True, "openai": False}
+"""Name of the module → whether the engine reads the model's files itself, so that they have to be on this machine."""
+
+
+class Refused(ValueError):
+    """A request that can never be answered, with the reason; engines give it back with finish reason `refused`."""
+
+
+class EngineDied(InputError):
+    """An engine that raised what it should not, with its last words."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +44,7 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Completion:
-    """One answer; `finish_reason` is stop, length or error (then `text` is the message)."""
+    """One answer; `finish_reason` is stop, length, error or refused (for these two, `text` is the message)."""
 
     request_id: str
     text: str
@@ -65,6 +76,7 @@ class EngineSettings:
     max_in_flight: int = 256
     tensor_parallel: int = 1
     threads: int = 1
+    gpus: int = 0
     endpoint: str = ""
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -108,6 +120,10 @@ def complete(
     """Yields completions in the order they finish, and takes the next request whenever there is room for it.
 
     `stopped` is asked before every step; once it is true the rest stays in flight and nothing more is yielded.
+
+    Raises:
+        InputError: the engine found something that no request can survive.
+        EngineDied: it raised anything else.
     """
     waiting = iter(requests)
     exhausted = False
@@ -117,16 +133,30 @@ def complete(
             if request is None:
                 exhausted = True
             else:
-                engine.submit(request)
+                _alive(lambda request=request: engine.submit(request))
         if not engine.in_flight:
             return
-        yield from engine.step()
+        yield from _alive(engine.step)
+
+
+def _alive(call: Callable[[], Any]) -> Any:
+    """Calls an engine; its traceback goes into the log, since the message alone seldom tells where it broke."""
+    try:
+        return call()
+    except InputError:
+        raise
+    except Exception as error:
+        get_logger(__name__).exception("the engine died")
+        raise EngineDied(
+            f"the engine died ({type(error).__name__}: {error}); what it logged before is above. Finished texts are "
+            "kept; mend the cause and run again"
+        ) from error
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `EngineSettings`, spelt alike in every program that uses an engine."""
     group = parser.add_argument_group("engine")
-    group.add_argument("--engine", required=True, choices=ENGINES)
+    group.add_argument("--engine", required=True, choices=tuple(ENGINES))
     group.add_argument("--model", required=True, help="Hub id or folder; for openai the name the endpoint knows")
     group.add_argument("--revision", default="main", help="commit, tag or branch of a Hub model")
     group.add_argument("--dtype", default="bfloat16")
@@ -134,6 +164,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--max-in-flight", type=int, default=256, help="requests in the engine at once")
     group.add_argument("--tensor-parallel", type=int, default=1, help="GPUs that share one model")
     group.add_argument("--threads", type=int, default=1, help="CPU threads")
+    group.add_argument("--gpus", type=int, default=0, help="GPUs that the job asked for")
     group.add_argument("--endpoint", default="", help="base URL for openai, e.g. http://localhost:8000/v1")
     group.add_argument("--options", type=json.loads, default={}, help="JSON object of the engine's own settings")
 

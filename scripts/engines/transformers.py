@@ -22,7 +22,7 @@ import numpy as np
 
 from scripts.common.errors import InputError
 from scripts.common.logging import get_logger
-from scripts.engines import Completion, EngineSettings, Request, Sampling, chat, lanes
+from scripts.engines import Completion, EngineSettings, Refused, Request, Sampling, chat, lanes
 from scripts.engines.grammar import Grammars, Matcher
 from scripts.engines.sampling import next_token
 
@@ -146,7 +146,8 @@ class TransformersEngine:
             matcher = self._grammars.matcher(request.json_schema) if request.json_schema is not None else None
         except (ValueError, TypeError) as error:
             self._free.append(lane)
-            self._finished.append(Completion(request.request_id, str(error), 0, "error"))
+            reason = "refused" if isinstance(error, Refused) else "error"
+            self._finished.append(Completion(request.request_id, str(error), 0, reason))
             return
         seen = np.zeros(self._vocabulary, dtype=bool)
         seen[tokens] = True

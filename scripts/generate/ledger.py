@@ -6,7 +6,8 @@ that is verified whenever it is read. A file that cannot be a whole segment of t
 reported, and what it held counts as not done; a file that cannot be read at the moment (a network drive that stumbles)
 is an error instead, and stays where it is.
 
-Rows are keyed by prompt and recipe. A row with finish reason `error` tells how many attempts a prompt has cost.
+Rows are keyed by prompt and recipe. A row with finish reason `error` tells how many attempts a prompt has cost, one
+with `refused` that the model can never answer it.
 """
 
 import dataclasses
@@ -25,6 +26,7 @@ from scripts.common.logging import get_logger
 from scripts.common.tables import GENERATIONS
 
 USABLE = ("stop", "length")
+REFUSED = "refused"
 KEYS = ("prompt_id", "recipe", "finish_reason", "attempt", "job", "text")
 
 log = get_logger(__name__)
@@ -32,10 +34,11 @@ log = get_logger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Finished:
-    """Which prompts have a text, and how many attempts the others have failed."""
+    """Which prompts have a text, how many attempts the others have failed, and which were refused for good."""
 
     done: frozenset[str]
     attempts: dict[str, int]
+    refused: frozenset[str] = frozenset()
 
 
 def job_name() -> str:
@@ -90,6 +93,7 @@ def finished(ledger: Path, recipe: str) -> Finished:
     """What a ledger holds of a recipe."""
     done: set[str] = set()
     attempts: dict[str, int] = {}
+    refused: set[str] = set()
     for table in segments(ledger):
         columns = table.select(["prompt_id", "recipe", "finish_reason", "attempt"]).to_pydict().values()
         for prompt_id, row_recipe, reason, attempt in zip(*columns, strict=True):
@@ -99,7 +103,10 @@ def finished(ledger: Path, recipe: str) -> Finished:
                 done.add(prompt_id)
             else:
                 attempts[prompt_id] = max(attempt, attempts.get(prompt_id, 0))
-    return Finished(frozenset(done), {key: value for key, value in attempts.items() if key not in done})
+            if reason == REFUSED:
+                refused.add(prompt_id)
+    failed = {key: value for key, value in attempts.items() if key not in done}
+    return Finished(frozenset(done), failed, frozenset(refused - done))
 
 
 def _set_aside(path: Path, error: Exception) -> None:
