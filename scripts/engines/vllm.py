@@ -201,7 +201,12 @@ def _on_cpu() -> bool:
 
 def set_environment(settings: EngineSettings, on_cpu: bool) -> None:
     """What vLLM reads from the environment when it is imported; values that a site has set stay."""
-    values = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_LOG_STATS_INTERVAL": str(STATS_INTERVAL)}
+    values = {
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+        "VLLM_LOG_STATS_INTERVAL": str(STATS_INTERVAL),
+        "PYTHONWARNINGS": "ignore:resource_tracker",  # it would have the last word in the log of a job that failed
+    }
     if on_cpu:
         values |= {"OMP_NUM_THREADS": str(settings.threads), "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
     for name, value in values.items():
