@@ -22,6 +22,8 @@ import importlib.metadata
 import multiprocessing.connection
 import os
 import threading
+from collections.abc import Sequence
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from scripts.common.errors import InputError
@@ -104,8 +106,9 @@ class VllmEngine:
         self._sampling = sampling
         self._ends = sorted(chat.end_tokens(tokenizer, None, sampling.stop))
         self.parameters(Request("", "", 0), sampling.max_new_tokens)  # sampling that vLLM refuses ends the start
+        self._processes = multiprocessing.active_children()
         watcher.look()
-        _report_death(engine.engine_core)
+        _report_death(engine.engine_core, self._processes)
 
     @property
     def in_flight(self) -> int:
@@ -132,12 +135,21 @@ class VllmEngine:
         """Waits for vLLM's next step and returns what finished; the engine core goes on meanwhile.
 
         Raises:
-            EngineDeadError: vLLM's own; one of its processes has died.
-            RuntimeError: one of them was told to end.
+            RuntimeError: one of vLLM's processes has died or was told to end.
         """
+        from vllm.v1.engine.exceptions import EngineDeadError
+
         finished, self._turned_down = self._turned_down, []
         if self._running:
-            finished += [_completion(output) for output in self._engine.step() if output.finished]
+            try:
+                outputs = self._engine.step()
+            except EngineDeadError as error:
+                codes = [process.exitcode for process in self._processes]
+                raise RuntimeError(
+                    f"a process of vLLM has died; exit code of the engine core: {codes}. It may have said why above; "
+                    "one that was killed (-9), as a rule for want of memory, could not"
+                ) from error
+            finished += [_completion(output) for output in outputs if output.finished]
         self._running.difference_update(completion.request_id for completion in finished)
         return finished
 
@@ -177,11 +189,11 @@ def _completion(output: Any) -> Completion:
     return Completion(output.request_id, f"vLLM gave up on the request: {answer.finish_reason}", 0, "error")
 
 
-def _report_death(core: Any) -> None:
+def _report_death(core: Any, processes: Sequence[BaseProcess]) -> None:
     """Lets `LLMEngine.step` raise when an engine process is killed outright; vLLM itself would wait for ever then."""
     from vllm.v1.engine.exceptions import EngineDeadError
 
-    sentinels = [child.sentinel for child in multiprocessing.active_children()]
+    sentinels = [process.sentinel for process in processes]
 
     def wait() -> None:
         multiprocessing.connection.wait(sentinels)

@@ -31,7 +31,7 @@ TOO_LONG = "word " * 3000
 SCHEMA = {
     "type": "object",
     "properties": {
-        "topic": {"type": "string", "maxLength": 30},
+        "topic": {"type": "string", "pattern": "^[a-z ]{3,30}$"},
         "educational_score": {"type": "integer", "minimum": 1, "maximum": 10},
     },
     "required": ["topic", "educational_score"],
@@ -147,7 +147,7 @@ def test_a_job_that_is_ended_in_any_way_leaves_no_process_and_keeps_its_texts(pa
 def test_a_killed_engine_core_ends_the_job_with_a_message(part):
     status, error, _ = part[2]["kill_core"]
     assert status == 1
-    assert error.startswith("error: the engine died (EngineDeadError")
+    assert error.startswith("error: the engine died (RuntimeError: a process of vLLM has died")
 
 
 def test_a_job_and_an_engine_that_are_told_to_end_do_so_and_blame_no_prompt(part):
@@ -209,4 +209,4 @@ def test_a_waiting_request_enters_as_soon_as_another_one_ends(seen):
 
 
 def test_an_engine_whose_worker_dies_says_so(seen):
-    assert "the engine died (EngineDeadError" in seen["died"]
+    assert "a process of vLLM has died" in seen["died"]
