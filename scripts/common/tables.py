@@ -176,7 +176,8 @@ GENERATIONS = pa.schema(
     ]
 )
 """One attempt at one prompt; the same columns in the ledger and in the sealed parts. `finish_reason` is stop, length,
-error or refused (for these two `text` holds the message); `recipe` is the id of model, revision and sampling."""
+error (of this attempt) or refused (for good); `text` of the last two is the message. `recipe` is the id of model,
+revision and sampling."""
 
 DECISIONS = pa.schema(
     [("prompt_id", pa.string()), ("decision", pa.string()), ("reason", pa.string()), ("detail", pa.string())]

@@ -10,6 +10,7 @@ An engine is one module of this folder with a function `load(settings, sampling)
 """
 
 import argparse
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -102,7 +103,8 @@ def create(settings: EngineSettings, sampling: Sampling) -> Engine:
     """Loads an engine; only its own libraries are imported.
 
     Raises:
-        InputError: a library is missing, or the settings do not fit the engine or the model.
+        InputError: a library is missing, or the settings do not fit the engine, the model or the machine.
+        EngineDied: the engine cannot start for another reason.
     """
     try:
         return importlib.import_module(f"scripts.engines.{settings.engine}").load(settings, sampling)
@@ -112,6 +114,10 @@ def create(settings: EngineSettings, sampling: Sampling) -> Engine:
             f"that has it in the configuration (interpreters: {{{settings.engine}: /path/to/python}}) or run with "
             "--sdm conda"
         ) from error
+    except InputError:
+        raise
+    except Exception as error:
+        raise _died(error, "cannot start") from error
 
 
 def complete(
@@ -127,30 +133,45 @@ def complete(
     """
     waiting = iter(requests)
     exhausted = False
+    asked: set[str] = set()
     while not stopped():
         while not exhausted and engine.in_flight < max_in_flight:
             request = next(waiting, None)
             if request is None:
                 exhausted = True
             else:
-                _alive(lambda request=request: engine.submit(request))
+                asked.add(request.request_id)
+                with _alive():
+                    engine.submit(request)
         if not engine.in_flight:
             return
-        yield from _alive(engine.step)
+        with _alive():
+            completions = engine.step()
+        for completion in completions:
+            if completion.request_id not in asked:
+                raise EngineDied(f"the engine gave an answer to {completion.request_id}, which it was not asked for")
+            asked.remove(completion.request_id)
+            yield completion
 
 
-def _alive(call: Callable[[], Any]) -> Any:
-    """Calls an engine; its traceback goes into the log, since the message alone seldom tells where it broke."""
+@contextlib.contextmanager
+def _alive() -> Iterator[None]:
+    """What an engine at work raises, but for `InputError`, is its end."""
     try:
-        return call()
+        yield
     except InputError:
         raise
     except Exception as error:
-        get_logger(__name__).exception("the engine died")
-        raise EngineDied(
-            f"the engine died ({type(error).__name__}: {error}); what it logged before is above. Finished texts are "
-            "kept; mend the cause and run again"
-        ) from error
+        raise _died(error, "died") from error
+
+
+def _died(error: Exception, how: str) -> EngineDied:
+    """An engine's last words; the traceback goes into the log, since they alone seldom tell where it broke."""
+    get_logger(__name__).error("the engine %s", how, exc_info=error)
+    return EngineDied(
+        f"the engine {how} ({type(error).__name__}: {error}); what it logged before is above. Finished texts are kept: "
+        "mend the cause and run again"
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -25,10 +25,10 @@ def load_tokenizer(model: str, revision: str) -> Any:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged file is anything to the library: OSError, ValueError, KeyError, Exception
         raise InputError(
-            f"cannot load the tokenizer of llm.model {model}, revision {revision}: {error} (a folder, or a Hub id that "
-            "is in the cache or can be reached)"
+            f"cannot load the tokenizer of llm.model {model}, revision {revision}: {type(error).__name__}: {error} "
+            "(a folder, or a Hub id that is in the cache or can be reached)"
         ) from error
     if tokenizer.chat_template is None:
         raise InputError(

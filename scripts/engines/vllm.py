@@ -19,15 +19,17 @@ Options are vLLM's engine arguments (`{"gpu_memory_utilization": 0.95, "quantiza
 """
 
 import importlib.metadata
+import importlib.util
 import multiprocessing.connection
 import os
+import sys
 import threading
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from scripts.common.errors import InputError
-from scripts.engines import Completion, EngineSettings, Refused, Request, Sampling, chat, orphans
+from scripts.engines import Completion, EngineSettings, Refused, Request, Sampling, chat, checks, orphans
 
 CPU_CACHE_BYTES = 512 * 2**20
 STATS_INTERVAL = 60
@@ -42,7 +44,12 @@ def load(settings: EngineSettings, sampling: Sampling) -> "VllmEngine":
     """
     if settings.dtype == "float64":
         raise InputError("vLLM has no float64: set llm.dtype to float32")
+    if importlib.util.find_spec("vllm") is None:
+        raise ModuleNotFoundError("vLLM is not installed", name="vllm")
     on_cpu = _on_cpu()
+    if on_cpu and settings.gpus:
+        raise InputError(f"llm.gpus is {settings.gpus}, but the vLLM of {sys.executable} was built for CPUs")
+    checks.check(settings, n_gpus=0 if on_cpu else settings.tensor_parallel)
     set_environment(settings, on_cpu)
     from vllm import EngineArgs, LLMEngine
 
