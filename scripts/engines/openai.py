@@ -196,7 +196,7 @@ class OpenAIEngine:
             self._news.set()
 
     def _put_off(self, asked: _Asked, started: float, busy: replies.Busy) -> None:
-        """A request waits, with all others, until the endpoint can answer, and keeps its place among them."""
+        """A request waits, with all others, until the endpoint can answer, and goes behind them."""
         now = time.monotonic()
         wait = self._pace.busy(started, now, busy.retry_after)
         asked.busy += 1
@@ -210,6 +210,7 @@ class OpenAIEngine:
         elif asked.busy > self._options["retries"] and now - asked.busy_since >= patience:
             self._finish(asked, f"{busy}; put off {asked.busy} times, while other requests were answered", "error")
         else:
+            asked.ready = now
             heapq.heappush(self._waiting, asked)
             if now - self._last_warning > SECONDS_BETWEEN_WARNINGS:
                 self._last_warning = now

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 from hypothesis import given, settings
@@ -56,7 +57,7 @@ def test_after_being_busy_it_grows_by_a_thirty_second_of_the_most_each_round():
         seen.append(int(pace.allowed))
         answer_all(pace)
     assert seen[0] == 128
-    assert all(5 <= after - before <= 8 for before, after in zip(seen[:15], seen[1:16], strict=True))
+    assert all(5 <= after - before <= 8 for before, after in itertools.pairwise(seen[:16]))
     assert seen[-1] == 256
 
 
