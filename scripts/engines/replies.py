@@ -26,6 +26,7 @@ CONTEXT = re.compile(
     r"context_length_exceeded"  # OpenAI's code
     r"|(maximum|model's) context length"  # OpenAI, vLLM, SGLang, OpenRouter, Mistral
     r"|exceed_context_size|exceeds? (the )?(available )?context (size|window|length)"  # llama.cpp and its Python server
+    r"|cannot be greater than max_model_len"  # vLLM, of max_tokens alone
     r"|`inputs` (tokens \+ `max_new_tokens` must be|must have less than)"  # TGI
     r"|prompt is too long: \d+|input token count"  # Anthropic, Gemini
 )
