@@ -23,8 +23,11 @@ from tests.chaos.server import DEADLINE, Endpoint
 ROOT = Path(__file__).resolve().parents[2]
 IN_FLIGHT = 6
 ROWS = 5
-SAMPLING = "--temperature 0.6 --top-p 0.95 --top-k 50 --repetition-penalty 1.2 --max-new-tokens 100 --seed 1".split()
-LIMITS = "--max-attempts 3 --max-failure-rate 0.3".split()
+SAMPLING = [
+    *("--temperature", "0.6", "--top-p", "0.95", "--top-k", "50", "--repetition-penalty", "1.2"),
+    *("--max-new-tokens", "100", "--seed", "1"),
+]
+LIMITS = ["--max-attempts", "3", "--max-failure-rate", "0.3"]
 UNWRITTEN = 0 if (ROOT / "scripts/generate/journal.py").exists() else ROWS
 NAMES = ["--source", "web", "--part", "000"]
 OPTIONS = '{"timeout": 30, "retries": 8, "backoff": 0.001}'
@@ -110,7 +113,7 @@ class Part:
         return self.launch(self.command(number, n_slices, *more), **environment)
 
     def launch(self, command: Sequence[str], **environment: str) -> Program:
-        """Starts a program in a session of its own."""
+        """Starts a program in a session (and process group) of its own."""
         self._started += 1
         log = self.folder / f"log-{self._started:03}"
         inside = str(Path(__file__).parent / "inside")
@@ -156,8 +159,9 @@ class Part:
             return [row for table in ledger.segments(target) for row in table.to_pylist()]
 
     def texts(self) -> Counter[str]:
-        """Prompt id → how many texts the ledger holds for it."""
-        return Counter(row["prompt_id"] for row in self.rows() if row["finish_reason"] in ledger.USABLE)
+        """Prompt id → how often its text was made; a row that lies in two files of the ledger was made once."""
+        made = {(row["prompt_id"], row["job"]) for row in self.rows() if row["finish_reason"] in ledger.USABLE}
+        return Counter(prompt_id for prompt_id, _ in made)
 
     def files(self, pattern: str = "*") -> list[Path]:
         """Files of the ledger, hidden ones included, not those set aside."""

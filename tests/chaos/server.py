@@ -9,6 +9,7 @@ import hashlib
 import http.server
 import json
 import random
+import select
 import socket
 import struct
 import threading
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 DEADLINE = 60.0
-WORDS = "amber basalt cedar delta ember fjord granite heather island juniper kelp lichen marble nectar".split()
+WORDS = ("amber", "basalt", "cedar", "delta", "ember", "fjord", "granite", "heather", "island", "juniper", "kelp")
 
 
 def text_of(prompt: str, seed: int) -> str:
@@ -30,7 +31,9 @@ def text_of(prompt: str, seed: int) -> str:
 def completion(text: Any, reason: Any = "stop", tokens: Any = 30) -> bytes:
     """The body of an answer; json.dumps keeps lone surrogates as escapes."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reason}
-    return json.dumps({"object": "chat.completion", "choices": [choice], "usage": {"completion_tokens": tokens}}).encode()
+    return json.dumps(
+        {"object": "chat.completion", "choices": [choice], "usage": {"completion_tokens": tokens}}
+    ).encode()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -159,8 +162,9 @@ class Endpoint:
         return self
 
     def hang(self, handler: Handler, prompt: str, seed: int, time_asked: int) -> None:
-        """A behaviour: says nothing until `released` is set, then breaks off."""
-        self.released.wait(DEADLINE)
+        """A behaviour: says nothing until the client goes away or `released` is set, then breaks off."""
+        while not self.released.is_set() and not select.select([handler.connection], [], [], 0.02)[0]:
+            pass
         handler.reset()
 
     def note_asked(self, prompt: str) -> int:

@@ -8,7 +8,18 @@ from scripts.common.tables import GENERATIONS, read_table
 from tests.chaos.conftest import KILLS
 from tests.chaos.programs import ROOT, Part, check_sealed, spinning, wait_for
 
-FLAGS = "--engine transformers --dtype float32 --max-model-len 512 --max-in-flight 3 --max-new-tokens 40".split()
+FLAGS = [
+    "--engine",
+    "transformers",
+    "--dtype",
+    "float32",
+    "--max-model-len",
+    "512",
+    "--max-in-flight",
+    "3",
+    "--max-new-tokens",
+    "40",
+]
 ENGINE = [*FLAGS, "--model", str(ROOT / "resources" / "tiny-lm")]
 PROMPTS = 100
 ROUNDS = 6

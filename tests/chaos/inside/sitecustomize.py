@@ -9,6 +9,7 @@ CHAOS_CLOCK=7                 the wall clock jumps back and forth by up to 60 ye
 import os
 import signal
 import sys
+from pathlib import Path
 
 
 def _path(argument: object) -> str:
@@ -30,7 +31,7 @@ def _signal_at(order: str) -> None:
         left[0] -= 1
         log = os.environ.get("CHAOS_LOG")
         if log:
-            line = f"{os.getpid()} {event} {os.path.basename(path)}{' <-' if not left[0] else ''}\n"
+            line = f"{os.getpid()} {event} {Path(path).name}{' <-' if not left[0] else ''}\n"
             descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.write(descriptor, line.encode())
             os.close(descriptor)
@@ -42,7 +43,7 @@ def _signal_at(order: str) -> None:
 
     def fsync(file: int) -> None:
         descriptor = file if isinstance(file, int) else file.fileno()
-        sys.audit("os.fsync", os.readlink(f"/proc/self/fd/{descriptor}"))
+        sys.audit("os.fsync", str(Path(f"/proc/self/fd/{descriptor}").readlink()))
         sync(file)
 
     os.fsync = fsync
@@ -61,7 +62,7 @@ def _jump(seed: str) -> None:
 
     def touch(event: str, arguments: tuple) -> None:
         path = _path(arguments[0]) if event == "open" else ""
-        if path.startswith(folder) and os.path.exists(path):
+        if path.startswith(folder) and Path(path).exists():
             stamp = jumps.uniform(0, 4 * 10**9)
             os.utime(path, (stamp, stamp))
 
