@@ -175,8 +175,9 @@ GENERATIONS = pa.schema(
         ("job", pa.string()),
     ]
 )
-"""One attempt at one prompt; the same columns in the ledger and in the sealed parts. `finish_reason` is stop, length
-or error (then `text` holds the message); `recipe` is the id of model, revision and sampling."""
+"""One attempt at one prompt; the same columns in the ledger and in the sealed parts. `finish_reason` is stop, length,
+error (of this attempt) or refused (for good); `text` of the last two is the message. `recipe` is the id of model,
+revision and sampling."""
 
 DECISIONS = pa.schema(
     [("prompt_id", pa.string()), ("decision", pa.string()), ("reason", pa.string()), ("detail", pa.string())]

@@ -1,12 +1,12 @@
 """The work of one generation job: prompts that a ledger lacks, through an engine, into the ledger.
 
-The engine is kept full; finished texts are written `rows_per_segment` at a time. A prompt that fails is asked again,
+The engine is kept full; every text is safe in the ledger as soon as it is finished. A prompt that fails is asked again,
 with the seed of its next attempt, after all others had their turn, `max_attempts` times in all; then its error stays in
 the ledger and the run goes on. A broken engine must not cost prompts their attempts: the job stops when more than
 `max_failure_rate` of the first attempts fail (of at least 20), or 20 in a row, or all of them, and errors are recorded
-only together with texts, or at the end.
+only after every `rows_per_segment` texts, or at the end.
 
-On SIGTERM or SIGINT what is finished is written and the job ends; a second signal ends it at once.
+On SIGTERM or SIGINT the job ends; a second signal ends it at once.
 """
 
 import contextlib
@@ -29,13 +29,13 @@ log = get_logger(__name__)
 
 
 class Observer(Protocol):
-    """Sees every answer of a job, as a row of the ledger, before it is written; ends the job by raising InputError."""
+    """Sees every answer of a job, as a row of the ledger; ends the job by raising InputError."""
 
     def text(self, row: Mapping[str, Any]) -> None:
-        """A prompt has its text."""
+        """A prompt has its text, and it is in the ledger."""
 
     def failure(self, row: Mapping[str, Any]) -> None:
-        """An attempt failed; the row's text is the message."""
+        """An attempt failed; the row's text is the message, and it is not in the ledger yet."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,8 +98,8 @@ class Job:
         self._engine_name = engine_name
         self.done = {prompt_id for prompt_id in prompts if prompt_id in before.done}
         self.attempts = {key: number for key, number in before.attempts.items() if key in prompts}
-        self._texts: list[dict[str, Any]] = []
         self._errors: list[dict[str, Any]] = []
+        self._texts_since_errors = 0
         self._fresh = self._fresh_failures = self._failures_in_a_row = 0
         self._last_error = ""
 
@@ -111,7 +111,7 @@ class Job:
         """Works until nothing is pending or the job is told to end; every finished text is written, whatever happens.
 
         Raises:
-            InputError: too many first attempts failed, or an observer ends the job.
+            InputError: too many first attempts failed, the ledger cannot be written, or an observer ends the job.
         """
         try:
             while (pending := self.pending(limits.max_attempts)) and not drain.requested():
@@ -120,17 +120,17 @@ class Job:
                     self._take(completion, observers)
                     self._check(self._failures_in_a_row >= ENOUGH)
                     self._check(self._fresh >= ENOUGH and self._fresh_failures > limits.max_failure_rate * self._fresh)
-                    if len(self._texts) >= limits.rows_per_segment:
-                        self._flush()
+                    if self._texts_since_errors >= limits.rows_per_segment:
+                        self._record_errors()
             self._check(self._fresh > 1 and not self.done and self._fresh_failures == self._fresh)
-            self._flush()
+            self._record_errors()
         except Exception as error:
             if isinstance(error, InputError) or not drain.requested():
                 raise
             log.info("the engine was ended by the same signal (%r)", error)
         finally:
             self._errors.clear()
-            self._flush()
+            self._writer.close()
 
     def _requests(self, pending: Iterable[str]) -> Iterator[Request]:
         for prompt_id in pending:
@@ -144,7 +144,7 @@ class Job:
         return sampling_seed(prompt_id, self._plan.seed, self._attempt(prompt_id))
 
     def _take(self, completion: Completion, observers: Sequence[Observer]) -> None:
-        """Sorts a completion into texts or errors and shows it to the observers."""
+        """Writes a text to the ledger or keeps an error, and shows it to the observers."""
         prompt_id = completion.request_id
         attempt = self._attempt(prompt_id)
         usable = completion.finish_reason in ledger.USABLE
@@ -165,8 +165,9 @@ class Job:
             self._fresh_failures += not usable
             self._failures_in_a_row = 0 if usable else self._failures_in_a_row + 1
         if usable:
+            self._writer.add([row])
             self.done.add(prompt_id)
-            self._texts.append(row)
+            self._texts_since_errors += 1
             for observer in observers:
                 observer.text(row)
         else:
@@ -184,8 +185,8 @@ class Job:
                 "and run again (or raise generate.max_failure_rate if this many failures are to be accepted)"
             )
 
-    def _flush(self) -> None:
-        """Writes what is finished; rows leave the memory only after they are on disk."""
-        self._writer.append(self._texts + self._errors)
-        self._texts.clear()
+    def _record_errors(self) -> None:
+        """Writes the errors so far, now that the engine has shown that it works."""
+        self._writer.add(self._errors)
         self._errors.clear()
+        self._texts_since_errors = 0

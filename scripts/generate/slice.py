@@ -24,12 +24,16 @@ from scripts.generate.status import Status
 log = get_logger(__name__)
 
 
+def slice_range(rows: int, number: int, n_slices: int) -> tuple[int, int]:
+    """The first row of a slice, and the first one after it."""
+    return number * rows // n_slices, (number + 1) * rows // n_slices
+
+
 def slice_prompts(path: Path, number: int, n_slices: int) -> dict[str, str]:
     """Prompt id → prompt of the `number`-th of `n_slices` equal runs of a part (they differ by one row at most)."""
     if not 0 <= number < n_slices:
         raise InputError(f"--slice {number} is not one of {n_slices} slices; they count from 0")
-    rows = count_rows(path)
-    first, end = number * rows // n_slices, (number + 1) * rows // n_slices
+    first, end = slice_range(count_rows(path), number, n_slices)
     wanted = itertools.islice(iterate_rows(path, PROMPTS, ["prompt_id", "prompt"]), first, end)
     return {row["prompt_id"]: row["prompt"] for row in wanted}
 
@@ -56,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     limits = Limits(args.max_in_flight, args.rows_per_segment, args.max_attempts, args.max_failure_rate)
     prompts = slice_prompts(args.prompts, args.slice, args.n_slices)
     before = ledger.finished(args.ledger, plan.id)
-    job = Job(prompts, before, ledger.Writer(args.ledger, ledger.job_name()), plan, args.engine)
+    writer = ledger.Writer(args.ledger, ledger.job_name(), args.rows_per_segment)
+    job = Job(prompts, before, writer, plan, args.engine)
     pending = job.pending(args.max_attempts)
     log.info("%s: %d prompts, %d texts in the ledger, %d to generate", name, len(prompts), len(job.done), len(pending))
     if pending:

@@ -29,8 +29,8 @@ from scripts.common.ids import content_id
 from scripts.common.logging import get_logger, run
 from scripts.common.tables import COURSES, OUTLINES, in_batches, iterate_rows, write_batches
 from scripts.generate import ledger, recipe
+from scripts.generate.choose import choose
 from scripts.generate.job import Drain, Job, Limits
-from scripts.generate.seal import choose
 from scripts.generate.status import Status
 from scripts.seeds.outlines_answers import Unusable, read_cleaned, read_outline
 from scripts.seeds.outlines_request import clean_request, outline_schema, write_request
@@ -115,7 +115,7 @@ class Asker:
         self._plan = recipe.recipe_from(args)
         self._schema = outline_schema(args.units)
         self._limits = Limits(args.max_in_flight, args.rows_per_segment, args.max_attempts, args.max_failure_rate)
-        self._writer = ledger.Writer(args.ledger, ledger.job_name())
+        self._writer = ledger.Writer(args.ledger, ledger.job_name(), args.rows_per_segment)
         self._engine: engines.Engine | None = None
         self.asked = 0
 
@@ -135,12 +135,12 @@ class Asker:
             if drain.signal is not None:
                 self.close()
                 sys.exit(f"error: {self._name} was ended by {drain.signal.name}; the next run goes on from the ledger")
-        chosen = choose(self._args.ledger, self._plan.id)
+        chosen = choose(ledger.segments(self._args.ledger), self._plan.id)
 
         def answer(request_id: str) -> Answer:
             if request_id in chosen.places:
                 return chosen.row(request_id)
-            return {"text": chosen.errors[request_id][2], "finish_reason": "error"}
+            return {"text": chosen.failures[request_id][-1], "finish_reason": "error"}
 
         return answer
 
