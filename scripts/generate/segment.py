@@ -76,7 +76,9 @@ def _parse(file, columns: Sequence[str]) -> pa.Table:
         table = parquet.read(columns=list(columns), use_threads=False).select(columns)
         if len(table) != parquet.metadata.num_rows:
             raise Damaged(f"it holds {len(table)} rows and tells of {parquet.metadata.num_rows}")
-    table = table.cast(pa.schema([GENERATIONS.field(name) for name in columns]))
+    schema = pa.schema([GENERATIONS.field(name) for name in columns])
+    if table.schema != schema:
+        table = table.cast(schema)
     table.validate(full=True)
     return with_keys(table)
 

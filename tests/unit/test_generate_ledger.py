@@ -228,7 +228,7 @@ def test_a_file_that_is_still_being_written_is_not_looked_at(tmp_path):
 def test_files_that_are_merged_while_a_reader_is_at_work_lose_nothing(tmp_path):
     write(tmp_path, [(f"job-{number}", [row(f"prompt-{number}")]) for number in range(6)], rows_per_segment=1)
     found = set()
-    for number, table in enumerate(ledger.keys(tmp_path)):
+    for number, table in enumerate(ledger.segments(tmp_path)):
         found.update(table["prompt_id"].to_pylist())
         if number == 1:
             compact.main(["--ledgers", str(tmp_path)])
