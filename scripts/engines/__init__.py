@@ -2,13 +2,15 @@
 
 An engine holds many requests at once and gives each back when it is done; `complete()` hands it the next request as
 soon as one finishes, so that it is always full and nothing ever waits for the slowest text of a batch. A request
-carries its own seed. One that cannot be answered comes back as a completion with finish reason `error` and the message
-as its text; what no request could survive (a missing model, a refused key) is raised.
+carries its own seed. One that was not answered comes back as a completion with finish reason `error` and the message as
+its text, and may be asked again; one that this model can never answer (it is longer than the context) comes back as
+`refused`. What no request could survive (a missing model, a refused key) is raised.
 
-Engines: `vllm` (GPU; its CPU build in tests), `transformers` (small models on CPU), `openai` (any compatible endpoint).
+An engine is one module of this folder with a function `load(settings, sampling)`, and a line in `ENGINES`.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -17,8 +19,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from scripts.common.errors import InputError
+from scripts.common.logging import get_logger
 
-ENGINES = ("vllm", "transformers", "openai")
+ENGINES = {"vllm": True, "transformers": True, "openai": False}
+"""Name of the module → whether the engine reads the model's files itself, so that they have to be on this machine."""
+
+
+class Refused(ValueError):
+    """A request that can never be answered, with the reason; engines give it back with finish reason `refused`."""
+
+
+class EngineDied(InputError):
+    """An engine that raised what it should not, with its last words."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +45,7 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Completion:
-    """One answer; `finish_reason` is stop, length or error (then `text` is the message)."""
+    """One answer; `finish_reason` is stop, length, error or refused (for these two, `text` is the message)."""
 
     request_id: str
     text: str
@@ -65,6 +77,7 @@ class EngineSettings:
     max_in_flight: int = 256
     tensor_parallel: int = 1
     threads: int = 1
+    gpus: int = 0
     endpoint: str = ""
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -90,7 +103,8 @@ def create(settings: EngineSettings, sampling: Sampling) -> Engine:
     """Loads an engine; only its own libraries are imported.
 
     Raises:
-        InputError: a library is missing, or the settings do not fit the engine or the model.
+        InputError: a library is missing, or the settings do not fit the engine, the model or the machine.
+        EngineDied: the engine cannot start for another reason.
     """
     try:
         return importlib.import_module(f"scripts.engines.{settings.engine}").load(settings, sampling)
@@ -100,6 +114,10 @@ def create(settings: EngineSettings, sampling: Sampling) -> Engine:
             f"that has it in the configuration (interpreters: {{{settings.engine}: /path/to/python}}) or run with "
             "--sdm conda"
         ) from error
+    except InputError:
+        raise
+    except Exception as error:
+        raise _died(error, "cannot start") from error
 
 
 def complete(
@@ -108,25 +126,58 @@ def complete(
     """Yields completions in the order they finish, and takes the next request whenever there is room for it.
 
     `stopped` is asked before every step; once it is true the rest stays in flight and nothing more is yielded.
+
+    Raises:
+        InputError: the engine found something that no request can survive.
+        EngineDied: it raised anything else.
     """
     waiting = iter(requests)
     exhausted = False
+    asked: set[str] = set()
     while not stopped():
         while not exhausted and engine.in_flight < max_in_flight:
             request = next(waiting, None)
             if request is None:
                 exhausted = True
             else:
-                engine.submit(request)
+                asked.add(request.request_id)
+                with _alive():
+                    engine.submit(request)
         if not engine.in_flight:
             return
-        yield from engine.step()
+        with _alive():
+            completions = engine.step()
+        for completion in completions:
+            if completion.request_id not in asked:
+                raise EngineDied(f"the engine gave an answer to {completion.request_id}, which it was not asked for")
+            asked.remove(completion.request_id)
+            yield completion
+
+
+@contextlib.contextmanager
+def _alive() -> Iterator[None]:
+    """What an engine at work raises, but for `InputError`, is its end."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise _died(error, "died") from error
+
+
+def _died(error: Exception, how: str) -> EngineDied:
+    """An engine's last words; the traceback goes into the log, since they alone seldom tell where it broke."""
+    get_logger(__name__).error("the engine %s", how, exc_info=error)
+    return EngineDied(
+        f"the engine {how} ({type(error).__name__}: {error}); what it logged before is above. Finished texts are kept: "
+        "mend the cause and run again"
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `EngineSettings`, spelt alike in every program that uses an engine."""
     group = parser.add_argument_group("engine")
-    group.add_argument("--engine", required=True, choices=ENGINES)
+    group.add_argument("--engine", required=True, choices=tuple(ENGINES))
     group.add_argument("--model", required=True, help="Hub id or folder; for openai the name the endpoint knows")
     group.add_argument("--revision", default="main", help="commit, tag or branch of a Hub model")
     group.add_argument("--dtype", default="bfloat16")
@@ -134,6 +185,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--max-in-flight", type=int, default=256, help="requests in the engine at once")
     group.add_argument("--tensor-parallel", type=int, default=1, help="GPUs that share one model")
     group.add_argument("--threads", type=int, default=1, help="CPU threads")
+    group.add_argument("--gpus", type=int, default=0, help="GPUs that the job asked for")
     group.add_argument("--endpoint", default="", help="base URL for openai, e.g. http://localhost:8000/v1")
     group.add_argument("--options", type=json.loads, default={}, help="JSON object of the engine's own settings")
 

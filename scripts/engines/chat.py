@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scripts.common.errors import InputError
+from scripts.engines import Refused
 
 _PLACE = "\ue000"
 """Stands for a prompt in the chat template (a private character, which no template holds)."""
@@ -24,16 +25,20 @@ def load_tokenizer(model: str, revision: str) -> Any:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged file is anything to the library: OSError, ValueError, KeyError, Exception
         raise InputError(
-            f"cannot load the tokenizer of llm.model {model}, revision {revision}: {error} (a folder, or a Hub id that "
-            "is in the cache or can be reached)"
+            f"cannot load the tokenizer of llm.model {model}, revision {revision}: {type(error).__name__}: {error} "
+            "(a folder, or a Hub id that is in the cache or can be reached)"
         ) from error
     if tokenizer.chat_template is None:
         raise InputError(
             f"the tokenizer of {model} has no chat template: it is a base model, which continues a prompt instead of "
             "following it. Set llm.model to an instruction-tuned model."
         )
+    try:
+        _conversation(tokenizer, "Hello")
+    except Refused as error:
+        raise InputError(f"the chat template of {model} does not take a single turn of a user: {error}") from error
     return tokenizer
 
 
@@ -41,14 +46,15 @@ def prompt_tokens(tokenizer: Any, prompt: str) -> list[int]:
     """Token ids of a conversation with one user turn, up to where the answer begins.
 
     Raises:
-        ValueError: the prompt names a control token, and the tokenizer cannot tell where its tokens stand in the text.
+        Refused: the chat template does not take the prompt, or it names a control token and the tokenizer cannot tell
+            where its tokens stand in the text.
     """
     text = _conversation(tokenizer, prompt)
     control = special_tokens(tokenizer)
     if not any(name in prompt for name in control):
         return tokenizer(text, add_special_tokens=False)["input_ids"]
     if not tokenizer.is_fast:
-        raise ValueError("the prompt names a control token, which this tokenizer cannot read as text")
+        raise Refused("the prompt names a control token, which this tokenizer cannot read as text")
     before, _, after = _conversation(tokenizer, _PLACE).partition(_PLACE)
     prompt_range = range(len(before), len(text) - len(after))
     encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
@@ -62,8 +68,13 @@ def prompt_tokens(tokenizer: Any, prompt: str) -> list[int]:
 
 
 def _conversation(tokenizer: Any, prompt: str) -> str:
+    from jinja2 import TemplateError
+
     turn = [{"role": "user", "content": prompt}]
-    return tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
+    try:
+        return tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
+    except TemplateError as error:
+        raise Refused(f"the chat template fails ({error})") from error
 
 
 def end_tokens(tokenizer: Any, config: Any, stop: Sequence[str]) -> set[int]:
@@ -86,8 +97,8 @@ def room(n_prompt: int, max_model_len: int, max_new_tokens: int) -> int:
     """How many tokens the answer may have; the prompt and at least one new token must fit into the context.
 
     Raises:
-        ValueError: the prompt is too long; the message becomes the request's error.
+        Refused: the prompt is too long.
     """
     if n_prompt + 1 > max_model_len:
-        raise ValueError(f"the prompt has {n_prompt} tokens and leaves no room in a context of {max_model_len}")
+        raise Refused(f"the prompt has {n_prompt} tokens and leaves no room in a context of {max_model_len}")
     return min(max_new_tokens, max_model_len - n_prompt)

@@ -22,7 +22,7 @@ import numpy as np
 
 from scripts.common.errors import InputError
 from scripts.common.logging import get_logger
-from scripts.engines import Completion, EngineSettings, Request, Sampling, chat, lanes
+from scripts.engines import Completion, EngineSettings, Refused, Request, Sampling, chat, checks, lanes, machine
 from scripts.engines.grammar import Grammars, Matcher
 from scripts.engines.sampling import next_token
 
@@ -32,28 +32,28 @@ log = get_logger(__name__)
 
 
 def load(settings: EngineSettings, sampling: Sampling) -> "TransformersEngine":
-    """Loads model and tokenizer, and checks that the model fits the settings."""
-    import torch
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging as library_logging
-
-    library_logging.disable_progress_bar()
+    """Checks that model, machine and settings fit, and loads model and tokenizer."""
     unknown = set(settings.options) - {"device", "tile"}
     if unknown:
         names = ", ".join(sorted(unknown))
         raise InputError(f"llm.options: the transformers engine knows device and tile, not {names}")
+    device = settings.options.get("device") or ("cuda" if settings.gpus or machine.gpu_memory() else "cpu")
+    checks.check(settings, n_gpus=0 if device == "cpu" else 1, windows=False)
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging as library_logging
+
+    if device != "cpu" and not torch.cuda.is_available():
+        if settings.gpus or "device" in settings.options:
+            raise InputError(f"a GPU is asked for (llm.gpus, llm.options), but torch {torch.__version__} can use none")
+        device = "cpu"
+    library_logging.disable_progress_bar()
     torch.set_num_threads(settings.threads)
     lanes.register()
     tokenizer = chat.load_tokenizer(settings.model, settings.revision)
     model = AutoModelForCausalLM.from_pretrained(
         settings.model, revision=settings.revision, dtype=settings.dtype, attn_implementation=lanes.NAME
     )
-    config = model.config.get_text_config()
-    for name in ("max_position_embeddings", "sliding_window"):
-        limit = getattr(config, name, None)
-        if limit is not None and limit < settings.max_model_len:
-            raise InputError(f"llm.max_model_len is {settings.max_model_len}, but {settings.model} has {name} {limit}")
-    device = settings.options.get("device") or ("cuda" if torch.cuda.is_available() else "cpu")
     engine = TransformersEngine(model.to(device).eval(), tokenizer, settings, sampling)
     engine.check_rows()
     return engine
@@ -146,7 +146,8 @@ class TransformersEngine:
             matcher = self._grammars.matcher(request.json_schema) if request.json_schema is not None else None
         except (ValueError, TypeError) as error:
             self._free.append(lane)
-            self._finished.append(Completion(request.request_id, str(error), 0, "error"))
+            reason = "refused" if isinstance(error, Refused) else "error"
+            self._finished.append(Completion(request.request_id, str(error), 0, reason))
             return
         seen = np.zeros(self._vocabulary, dtype=bool)
         seen[tokens] = True

@@ -14,6 +14,7 @@ Options are vLLM's engine arguments (`{"gpu_memory_utilization": 0.95, "quantiza
 """
 
 import importlib.metadata
+import importlib.util
 import multiprocessing
 import os
 import subprocess
@@ -21,7 +22,7 @@ import sys
 from typing import Any
 
 from scripts.common.errors import InputError
-from scripts.engines import Completion, EngineSettings, Request, Sampling, chat
+from scripts.engines import Completion, EngineSettings, Request, Sampling, chat, checks
 
 CPU_CACHE_BYTES = 512 * 2**20
 WATCHER = """
@@ -37,7 +38,12 @@ def load(settings: EngineSettings, sampling: Sampling) -> "VllmEngine":
     """Starts vLLM; its engine core and GPU workers are processes of their own."""
     if settings.dtype == "float64":
         raise InputError("vLLM has no float64: set llm.dtype to float32")
+    if importlib.util.find_spec("vllm") is None:
+        raise ModuleNotFoundError("vLLM is not installed", name="vllm")
     on_cpu = _on_cpu()
+    if on_cpu and settings.gpus:
+        raise InputError(f"llm.gpus is {settings.gpus}, but the vLLM of {sys.executable} was built for CPUs")
+    checks.check(settings, n_gpus=0 if on_cpu else settings.tensor_parallel)
     _set_environment(settings, on_cpu)
     from vllm import EngineArgs, LLMEngine
 

@@ -2,16 +2,13 @@
 
 The engine is kept full; every text is safe in the ledger as soon as it is finished. A prompt that fails is asked again,
 with the seed of its next attempt, after all others had their turn, `max_attempts` times in all; then its error stays in
-the ledger and the run goes on. A broken engine must not cost prompts their attempts: the job stops when more than
-`max_failure_rate` of the first attempts fail (of at least 20), or 20 in a row, or all of them, and errors are recorded
-only after every `rows_per_segment` texts, or at the end.
-
-On SIGTERM or SIGINT the job ends; a second signal ends it at once.
+the ledger and the run goes on. One that the engine refuses for good (it is longer than the context) is not asked again.
+A broken engine must not cost prompts their attempts: the job stops when more than `max_failure_rate` of the first
+attempts fail (of at least 20), or 20 in a row, or all of them, and errors are recorded only after every
+`rows_per_segment` texts, or at the end. An engine that dies ends the job; ending.py tells what else does.
 """
 
-import contextlib
 import dataclasses
-import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -19,8 +16,9 @@ from scripts import engines
 from scripts.common.errors import InputError
 from scripts.common.ids import sampling_seed
 from scripts.common.logging import get_logger
-from scripts.engines import Completion, Engine, Request
+from scripts.engines import Completion, Engine, EngineDied, Request
 from scripts.generate import ledger
+from scripts.generate.ending import Drain
 from scripts.generate.recipe import Recipe
 
 ENOUGH = 20
@@ -35,7 +33,7 @@ class Observer(Protocol):
         """A prompt has its text, and it is in the ledger."""
 
     def failure(self, row: Mapping[str, Any]) -> None:
-        """An attempt failed; the row's text is the message, and it is not in the ledger yet."""
+        """An attempt failed or was refused; the row's text is the message, and it is not in the ledger yet."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,37 +44,6 @@ class Limits:
     rows_per_segment: int
     max_attempts: int
     max_failure_rate: float
-
-
-class Drain:
-    """Notes the first SIGTERM or SIGINT; a second one has its usual effect."""
-
-    def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-
-    def requested(self) -> bool:
-        """Whether the job has been told to end."""
-        return self.signal is not None
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """Replaces the handlers of both signals for the time of a block."""
-        usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-        def note(number: int, _: Any) -> None:
-            self.signal = signal.Signals(number)
-            restore()
-
-        def restore() -> None:
-            for number, handler in usual.items():
-                signal.signal(number, handler)
-
-        for number in usual:
-            signal.signal(number, note)
-        try:
-            yield
-        finally:
-            restore()
 
 
 class Job:
@@ -98,20 +65,23 @@ class Job:
         self._engine_name = engine_name
         self.done = {prompt_id for prompt_id in prompts if prompt_id in before.done}
         self.attempts = {key: number for key, number in before.attempts.items() if key in prompts}
+        self.refused = {key for key in prompts if key in before.refused}
         self._errors: list[dict[str, Any]] = []
         self._texts_since_errors = 0
         self._fresh = self._fresh_failures = self._failures_in_a_row = 0
         self._last_error = ""
 
     def pending(self, max_attempts: int) -> list[str]:
-        """Prompts without a text that have attempts left, in order."""
-        return [key for key in self._prompts if key not in self.done and self.attempts.get(key, 0) < max_attempts]
+        """Prompts without a text that have attempts left and were not refused, in order."""
+        ended = self.done | self.refused
+        return [key for key in self._prompts if key not in ended and self.attempts.get(key, 0) < max_attempts]
 
     def generate(self, engine: Engine, limits: Limits, drain: Drain, observers: Sequence[Observer]) -> None:
         """Works until nothing is pending or the job is told to end; every finished text is written, whatever happens.
 
         Raises:
-            InputError: too many first attempts failed, the ledger cannot be written, or an observer ends the job.
+            InputError: too many first attempts failed, the engine died, the ledger cannot be written, or an observer
+                ends the job.
         """
         try:
             while (pending := self.pending(limits.max_attempts)) and not drain.requested():
@@ -124,10 +94,10 @@ class Job:
                         self._record_errors()
             self._check(self._fresh > 1 and not self.done and self._fresh_failures == self._fresh)
             self._record_errors()
-        except Exception as error:
-            if isinstance(error, InputError) or not drain.requested():
+        except EngineDied:
+            if not drain.requested():
                 raise
-            log.info("the engine was ended by the same signal (%r)", error)
+            log.info("the engine was ended by the same signal")
         finally:
             self._errors.clear()
             self._writer.close()
@@ -144,7 +114,7 @@ class Job:
         return sampling_seed(prompt_id, self._plan.seed, self._attempt(prompt_id))
 
     def _take(self, completion: Completion, observers: Sequence[Observer]) -> None:
-        """Writes a text to the ledger or keeps an error, and shows it to the observers."""
+        """Writes a text to the ledger or keeps an error or a refusal, and shows it to the observers."""
         prompt_id = completion.request_id
         attempt = self._attempt(prompt_id)
         usable = completion.finish_reason in ledger.USABLE
@@ -172,6 +142,8 @@ class Job:
                 observer.text(row)
         else:
             self.attempts[prompt_id] = attempt
+            if completion.finish_reason == ledger.REFUSED:
+                self.refused.add(prompt_id)
             self._errors.append(row)
             self._last_error = completion.text
             for observer in observers:

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from scripts.common.ids import content_id
-from scripts.engines import Sampling
+from scripts.engines import ENGINES, Sampling
 
 WHOLE_FILES = 64 * 2**20
 SUFFIXES = {".json", ".jinja", ".model", ".safetensors", ".bin", ".txt"}
@@ -49,7 +49,7 @@ def recipe_from(args: argparse.Namespace) -> Recipe:
     """The recipe that the flags ask for, with those of `scripts.engines.add_arguments`."""
     fields = {field.name: getattr(args, field.name) for field in dataclasses.fields(Sampling)}
     sampling = Sampling(**fields | {"stop": tuple(args.stop)})
-    local = args.engine != "openai" and Path(args.model).is_dir()
+    local = ENGINES[args.engine] and Path(args.model).is_dir()
     revision = folder_revision(Path(args.model)) if local else args.revision
     return Recipe(args.model, revision, sampling, args.seed)
 

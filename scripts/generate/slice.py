@@ -1,13 +1,12 @@
 """One generation job: the k-th of K equal runs of a part's prompts, through an engine, into the part's ledger.
 
 What the ledger holds of this recipe is subtracted first, so a job that was killed goes on where it was, and K may
-change between runs. job.py tells how the work is done and when it is given up. The marker file is written last, with
-the counts of the slice; a job that is ended by a signal writes none. With nothing left to do no engine is loaded.
+change between runs. job.py tells how the work is done and when it is given up, ending.py how it ends before its time.
+The marker file is written last, with the counts of the slice, and only when every prompt has its text or has used up
+its attempts. With nothing left to do no engine is loaded.
 """
 
 import argparse
-import contextlib
-import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +15,11 @@ from scripts import engines
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import PROMPTS, count_rows, iterate_rows
+from scripts.common.tables import count_rows
 from scripts.generate import ledger, recipe
-from scripts.generate.job import Drain, Job, Limits
+from scripts.generate.ending import Drain, Watch
+from scripts.generate.job import Job, Limits
+from scripts.generate.prompts import read_prompts
 from scripts.generate.status import Status
 
 log = get_logger(__name__)
@@ -33,9 +34,7 @@ def slice_prompts(path: Path, number: int, n_slices: int) -> dict[str, str]:
     """Prompt id → prompt of the `number`-th of `n_slices` equal runs of a part (they differ by one row at most)."""
     if not 0 <= number < n_slices:
         raise InputError(f"--slice {number} is not one of {n_slices} slices; they count from 0")
-    first, end = slice_range(count_rows(path), number, n_slices)
-    wanted = itertools.islice(iterate_rows(path, PROMPTS, ["prompt_id", "prompt"]), first, end)
-    return {row["prompt_id"]: row["prompt"] for row in wanted}
+    return read_prompts(path, range(*slice_range(count_rows(path), number, n_slices)))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -51,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows-per-segment", type=int, required=True)
     parser.add_argument("--max-attempts", type=int, required=True)
     parser.add_argument("--max-failure-rate", type=float, required=True)
+    parser.add_argument("--stall-minutes", type=float, default=30, help="longest time without an answer; 0: any")
     recipe.add_arguments(parser)
     engines.add_arguments(parser)
     args = parser.parse_args(argv)
@@ -66,25 +66,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     log.info("%s: %d prompts, %d texts in the ledger, %d to generate", name, len(prompts), len(job.done), len(pending))
     if pending:
         drain = Drain()
-        with contextlib.closing(engines.create(engines.settings_from(args), plan.sampling)) as engine:
+        with drain.listening(), Watch(name, drain, args.stall_minutes) as watch:
+            with drain.at_once():
+                engine = engines.create(engines.settings_from(args), plan.sampling)
             status = Status(name, len(prompts), len(job.done))
-            with drain.listening():
-                job.generate(engine, limits, drain, [status])
+            with watch.closing(engine), watch.working():
+                job.generate(engine, limits, drain, [status, watch])
             status.report()
-        if drain.signal is not None and job.pending(args.max_attempts):
+        if job.pending(args.max_attempts):
             sys.exit(
-                f"error: {name} was ended by {drain.signal.name}; {len(job.done)} of {len(prompts)} texts are in the "
-                "ledger, and the next run generates the others"
+                f"error: {name} {drain.reason}; {len(job.done)} of {len(prompts)} texts are in the ledger, and the "
+                "next run generates the others"
             )
-    counts = Counts(
-        "generate_slice",
-        len(prompts),
-        len(job.done),
-        {"failed": len(prompts) - len(job.done)} if len(job.done) < len(prompts) else {},
-        args.source,
-        args.part,
-    )
-    counts.write(args.output)
+    missing = {"refused": len(job.refused), "failed": len(prompts) - len(job.done) - len(job.refused)}
+    rejected = {reason: number for reason, number in missing.items() if number}
+    Counts("generate_slice", len(prompts), len(job.done), rejected, args.source, args.part).write(args.output)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def request(place: tuple[int, int], prompt: str, attempt: int, seed: int) -> eng
 
 def read_answer(completion: engines.Completion) -> Answer:
     """What a completion says."""
-    if completion.finish_reason == "error":
+    if completion.finish_reason in ("error", "refused"):
         return Answer(None, None, f"the engine failed: {completion.text}")
     answer = parse(completion.text)
     if answer.problem and completion.finish_reason == "length":

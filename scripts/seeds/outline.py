@@ -30,7 +30,8 @@ from scripts.common.logging import get_logger, run
 from scripts.common.tables import COURSES, OUTLINES, in_batches, iterate_rows, write_batches
 from scripts.generate import ledger, recipe
 from scripts.generate.choose import choose
-from scripts.generate.job import Drain, Job, Limits
+from scripts.generate.ending import Drain, Watch
+from scripts.generate.job import Job, Limits
 from scripts.generate.status import Status
 from scripts.seeds.outlines_answers import Unusable, read_cleaned, read_outline
 from scripts.seeds.outlines_request import clean_request, outline_schema, write_request
@@ -110,8 +111,8 @@ def hold(talks: Iterable[Talk], ask: Callable[[dict[str, str]], Callable[[str], 
 class Asker:
     """Asks rounds of requests through the ledger; the engine is loaded when the ledger lacks something."""
 
-    def __init__(self, args: argparse.Namespace, name: str) -> None:
-        self._args, self._name = args, name
+    def __init__(self, args: argparse.Namespace, name: str, drain: Drain, watch: Watch) -> None:
+        self._args, self._name, self._drain, self._watch = args, name, drain, watch
         self._plan = recipe.recipe_from(args)
         self._schema = outline_schema(args.units)
         self._limits = Limits(args.max_in_flight, args.rows_per_segment, args.max_attempts, args.max_failure_rate)
@@ -125,16 +126,15 @@ class Asker:
         job = Job(prompts, before, self._writer, self._plan, self._args.engine, self._schema)
         self.asked += len(prompts)
         if job.pending(self._limits.max_attempts):
-            drain = Drain()
             if self._engine is None:
-                self._engine = engines.create(engines.settings_from(self._args), self._plan.sampling)
+                with self._drain.at_once():
+                    self._engine = engines.create(engines.settings_from(self._args), self._plan.sampling)
             status = Status(self._name, len(prompts), len(job.done))
-            with drain.listening():
-                job.generate(self._engine, self._limits, drain, [status])
+            with self._watch.working():
+                job.generate(self._engine, self._limits, self._drain, [status, self._watch])
             status.report()
-            if drain.signal is not None:
-                self.close()
-                sys.exit(f"error: {self._name} was ended by {drain.signal.name}; the next run goes on from the ledger")
+            if self._drain.requested():
+                sys.exit(f"error: {self._name} {self._drain.reason}; the next run goes on from the ledger")
         chosen = choose(ledger.segments(self._args.ledger), self._plan.id)
 
         def answer(request_id: str) -> Answer:
@@ -147,7 +147,8 @@ class Asker:
     def close(self) -> None:
         """Frees the engine."""
         if self._engine is not None:
-            self._engine.close()
+            with self._watch.closing(self._engine):
+                self._engine = None
 
 
 def summarise(rows: Sequence[Mapping[str, Any]], left_out: Mapping[str, int], asked: int) -> dict[str, Any]:
@@ -185,6 +186,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows-per-segment", type=int, required=True)
     parser.add_argument("--max-attempts", type=int, required=True, help="times that a request may fail in the engine")
     parser.add_argument("--max-failure-rate", type=float, required=True)
+    parser.add_argument("--stall-minutes", type=float, default=30, help="longest time without an answer; 0: any")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--counts", type=Path, required=True)
     parser.add_argument("--summary", type=Path, required=True)
@@ -194,8 +196,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     left_out: Counter[str] = Counter()
     courses = iterate_rows(args.courses, COURSES)
-    asker = Asker(args, f"outlines of {args.source} part {args.part}")
-    with contextlib.closing(asker):
+    name = f"outlines of {args.source} part {args.part}"
+    drain = Drain()
+    with (
+        drain.listening(),
+        Watch(name, drain, args.stall_minutes) as watch,
+        contextlib.closing(Asker(args, name, drain, watch)) as asker,
+    ):
         rows = hold((talk(course, args.attempts, args.units, left_out) for course in courses), asker.ask)
     write_batches(args.output, in_batches(rows), OUTLINES)
     account(rows, left_out, args.source, args.part).write(args.counts)

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers
 from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerFast
 
 from scripts import engines
-from scripts.engines import EngineSettings, Request, Sampling, chat
+from scripts.engines import EngineSettings, Refused, Request, Sampling, chat
 
 TINY = AutoTokenizer.from_pretrained("resources/tiny-lm")
 ANSWER = TINY.encode("<|assistant|>\n", add_special_tokens=False)
@@ -76,7 +76,7 @@ def test_a_template_that_trims_and_a_tokenizer_that_marks_spaces_do_not_hide_the
 def test_a_tokenizer_that_cannot_do_it_refuses_the_prompt():
     tokenizer = ByT5Tokenizer(chat_template="{{ messages[0].content }}")
     assert chat.prompt_tokens(tokenizer, "ab") == by_template(tokenizer, "ab")
-    with pytest.raises(ValueError, match="names a control token"):
+    with pytest.raises(Refused, match="names a control token"):
         chat.prompt_tokens(tokenizer, "a <extra_id_0> b")
 
 

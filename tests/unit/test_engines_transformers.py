@@ -113,10 +113,10 @@ def test_a_stop_string_that_is_no_token_does_not_make_another_token_an_end(rando
     assert chat.end_tokens(tokenizer, None, ("<|assistant|>",)) == {0, 2}
 
 
-def test_a_prompt_that_does_not_fit_is_an_error_and_the_others_go_on(random_lm):
+def test_a_prompt_that_does_not_fit_is_refused_and_the_others_go_on(random_lm):
     too_long = Request("long", "word " * 500, 1)
     completions = answers(random_lm, [too_long, *REQUESTS])
-    assert completions["long"].finish_reason == "error"
+    assert completions["long"].finish_reason == "refused"
     assert "no room in a context of 256" in completions["long"].text
     assert completions.keys() == {"long", *(request.request_id for request in REQUESTS)}
 
@@ -139,17 +139,18 @@ def test_a_schema_that_cannot_be_followed_is_an_error(random_lm):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"max_model_len": 512}, "max_position_embeddings 256"), ({"options": {"devise": "cpu"}}, "not devise")],
+    [({"max_model_len": 512}, "a context of 256 tokens"), ({"options": {"devise": "cpu"}}, "not devise")],
 )
 def test_settings_that_do_not_fit_are_refused(random_lm, changes, message):
     with pytest.raises(InputError, match=message):
         engines.create(settings(random_lm, **changes), SAMPLING)
 
 
-def test_a_model_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"cannot load the tokenizer of llm\.model nobody/nothing, revision main"):
-        engines.create(settings("nobody/nothing"), SAMPLING)
-    with pytest.raises(InputError, match="cannot load the tokenizer"):
+def test_a_tokenizer_that_cannot_be_read_is_named(random_lm, tmp_path):
+    for file in random_lm.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(InputError, match=r"cannot load the tokenizer of llm\.model"):
         engines.create(settings(tmp_path), SAMPLING)
 
 

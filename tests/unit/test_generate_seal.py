@@ -85,10 +85,10 @@ def test_a_sealed_part_has_one_row_for_each_prompt_in_their_order(whole):
     assert sealed["prompt_id"].to_pylist() == [content_id(text) for text in PART]
     assert set(sealed["finish_reason"].to_pylist()) == {"stop", "length"}
     assert sealed["job"].null_count == len(sealed)
-    assert [(row["id"], row["reason"]) for row in rejected] == [(content_id("far too long " * 100), "failed")]
-    assert "attempt 2: the prompt has" in rejected[0]["detail"]
-    assert Counts.read(part.folder / "counts.json") == Counts("generate_seal", 41, 40, {"failed": 1}, "web", "000")
-    assert Counts.read(part.folder / "slice-0.json") == Counts("generate_slice", 41, 40, {"failed": 1}, "web", "000")
+    assert [(row["id"], row["reason"]) for row in rejected] == [(content_id("far too long " * 100), "refused")]
+    assert "attempt 1: the prompt has" in rejected[0]["detail"]
+    assert Counts.read(part.folder / "counts.json") == Counts("generate_seal", 41, 40, {"refused": 1}, "web", "000")
+    assert Counts.read(part.folder / "slice-0.json") == Counts("generate_slice", 41, 40, {"refused": 1}, "web", "000")
 
 
 def test_a_part_that_was_killed_and_cut_differently_is_sealed_to_the_same_bytes(whole, random_lm, tmp_path):
@@ -105,7 +105,7 @@ def test_a_part_that_was_killed_and_cut_differently_is_sealed_to_the_same_bytes(
     survived = rows(part.ledger)
     assert 3 <= len(survived) < 40
     part.generate(3, max_in_flight=2)
-    assert len(rows(part.ledger)) == 40 + 2
+    assert len(rows(part.ledger)) == 40 + 1
     assert [row for row in rows(part.ledger) if row in survived] == survived
     assert part.seal() == whole[1]
 
@@ -117,7 +117,7 @@ def test_two_writers_on_one_slice_are_sealed_to_the_same_bytes(whole, random_lm,
     other.generate(2, rows_per_segment=7)
     for segment in other.ledger.iterdir():
         segment.rename(part.ledger / segment.name)
-    assert len(rows(part.ledger)) == 2 * (40 + 2)
+    assert len(rows(part.ledger)) == 2 * (40 + 1)
     assert part.seal() == whole[1]
 
 
@@ -238,8 +238,9 @@ def test_an_empty_part_is_sealed_empty(random_lm, tmp_path):
 def test_a_prompt_that_the_part_holds_twice_is_sealed_once(whole, random_lm, tmp_path):
     part = Part(tmp_path, random_lm)
     table = read_table(whole[0].prompts, PROMPTS).to_pylist()
-    write_table(part.prompts, [*table[:3], table[1]], PROMPTS)
+    write_table(part.prompts, table[:3], PROMPTS)
     part.generate(1)
+    write_table(part.prompts, [*table[:3], table[1]], PROMPTS)
     part.seal()
     rejected = read_table(tmp_path / "rejected.parquet", REJECTED).to_pylist()
     assert [(row["id"], row["reason"]) for row in rejected] == [(table[1]["prompt_id"], "duplicate_prompt")]
@@ -271,7 +272,7 @@ def test_the_manifest_adds_up(whole, tmp_path):
     assert (result["total"]["prompts"], result["total"]["texts"], result["total"]["rejected"]) == (
         41,
         40,
-        {"failed": 1},
+        {"refused": 1},
     )
     assert sum(result["total"]["finish_reasons"].values()) == 40
     assert result["total"]["coverage"] == 1

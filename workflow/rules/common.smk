@@ -117,6 +117,7 @@ LLM_FLAGS = flags(
     "max_in_flight",
     "tensor_parallel",
     "threads",
+    "gpus",
     "endpoint",
     "options",
 )

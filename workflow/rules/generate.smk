@@ -40,7 +40,7 @@ rule generate_slice:
     params:
         ledger=LEDGER,
         n_slices=n_slices,
-        limits=flags("generate", "rows_per_segment", "max_attempts", "max_failure_rate"),
+        limits=flags("generate", "rows_per_segment", "max_attempts", "max_failure_rate", "stall_minutes"),
         sampling=SAMPLING,
         engine=LLM_FLAGS,
     shell:

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 
+from scripts.engines import ENGINES
 from scripts.seeds.files import find_files
 
 REGISTRY = "resources/sources.tsv"
@@ -34,7 +35,7 @@ def hub_models(*sections):
     named = {
         section: (config[section][MODEL_KEYS[section]], config[section].get("revision", "main")) for section in sections
     }
-    if config["llm"]["engine"] == "openai":
+    if not ENGINES[config["llm"]["engine"]]:
         named.pop("llm", None)
     return [
         f"{name}@{revision}"

@@ -61,7 +61,7 @@ rule seeds_outline:
     params:
         ledger=OUTLINE_LEDGER,
         options=flags("seeds.outlines"),
-        limits=flags("generate", "rows_per_segment", "max_attempts", "max_failure_rate"),
+        limits=flags("generate", "rows_per_segment", "max_attempts", "max_failure_rate", "stall_minutes"),
         seed=config["seed"],
         engine=LLM_FLAGS,
     shell:
