@@ -1,96 +1,120 @@
 """Decides of every sealed text of one part whether it is kept; a removed one carries the rule's name and its evidence.
 
-Rules, the first that fails names the reason:
-
-error      the engine gave an error message instead of a text
-broken     the text is not valid UTF-8, as a lone surrogate leaves it
-empty      the text is absent or white space
-too_short  fewer tokens than `--minimum-tokens` (150 in the Cosmopedia dataset)
-
-A new rule is one function here, its place in RULES and its line above. Nothing is dropped: the table of decisions has
-one row per sealed text, in the same order.
+The rules are told in scripts/clean/rules.py. The first one that fails and may remove names the reason; a kept text
+lists all others that it fails as flags. Nothing is dropped: the table of decisions has one row per sealed text, in the
+same order, and for a text whose opening was cut the text that is left, its tokens counted anew by the tokenizer of the
+config key tokenize.tokenizer. The sealed part keeps the original.
 """
 
 import argparse
-import dataclasses
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from scripts.clean import rules
+from scripts.clean.rules import OPENING, RULES, Settings, Text
+from scripts.clean.sandbox import Sandbox
+from scripts.clean.summary import Tally
+from scripts.common import phrases
 from scripts.common.counts import Counts
+from scripts.common.errors import InputError
+from scripts.common.files import write_json
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import DECISIONS, GENERATIONS, iterate_batches, write_batches
+from scripts.common.tables import DECISIONS, GENERATIONS, PROMPTS, iterate_batches, iterate_rows, write_batches
 
 COLUMNS = ("prompt_id", "text", "text_token_length", "finish_reason")
 
+Row = Mapping[str, Any]
 
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What the rules measure against.
+
+class Filter:
+    """Judges texts by the settings.
 
     Args:
-        minimum_tokens: the shortest text that is kept, in tokens of the writing model.
+        settings: rules and thresholds.
+        count_tokens: length of a text that was changed.
+        tally: takes note of every decision.
     """
 
-    minimum_tokens: int = 150
+    def __init__(self, settings: Settings, count_tokens: Callable[[str], int], tally: Tally) -> None:
+        self._settings, self._count_tokens, self._tally = settings, count_tokens, tally
+
+    def decide(self, row: Row, prompt: Row) -> dict[str, Any]:
+        """The decision (a DECISIONS row) on one sealed text, for a prompt with `language` and `format`."""
+        reason, detail, flags, changed = self._judge(row, prompt["language"])
+        decision = {
+            "prompt_id": row["prompt_id"],
+            "decision": "removed" if reason else "kept",
+            "reason": reason,
+            "detail": _storable(detail),
+            "flags": [] if reason else [{"rule": rule, "detail": _storable(found)} for rule, found in flags],
+            "text": changed.text if changed and not reason else None,
+            "text_token_length": changed.tokens if changed and not reason else None,
+        }
+        self._tally.add(decision, prompt["format"])
+        return decision
+
+    def _judge(self, row: Row, language: str) -> tuple[str, str, list[tuple[str, str]], Text | None]:
+        """Reason and detail ("" for a kept text), flags, and the text if it was changed."""
+        written, flags, changed = row["text"] or "", [], None
+        if row["finish_reason"] == "error":
+            return "error", written[:200], flags, None
+        try:
+            written.encode("utf-8")
+        except UnicodeEncodeError as problem:
+            return "broken", f"character {problem.start}", flags, None
+        text = Text(written, row["text_token_length"] or 0, row["finish_reason"], language)
+        opening = phrases.boilerplate_opening(written) if self._settings.asks(OPENING) else None
+        if opening:
+            flags.append((OPENING, opening[0].strip()))
+            if self._settings.actions[OPENING] == rules.CUT:
+                changed = text = Text(opening[1], self._count_tokens(opening[1]), text.finish_reason, language)
+        if not text.text.strip():
+            return "empty", "nothing but an opening" if opening else "", flags, None
+        for name, rule in RULES.items():
+            found = rule(text, self._settings) if self._settings.asks(name) else None
+            if found is None:
+                continue
+            if self._settings.actions[name] == rules.REMOVE:
+                return name, found, flags, None
+            flags.append((name, found))
+        if self._settings.asks("code"):
+            self._tally.add_code(text.judged)
+        return "", "", flags, changed
 
 
-Verdict = tuple[bool, str]
-"""Whether the text is kept, and what was found."""
+def decisions(path: str, prompts: Mapping[str, Row], judge: Filter) -> Iterator[list[dict[str, Any]]]:
+    """Yields the decisions on a part in batches.
 
-
-def error(row: Mapping[str, Any], limits: Limits) -> Verdict:
-    """The engine finished with a text; the detail is its message otherwise."""
-    return row["finish_reason"] != "error", str(row["text"] or "")[:200]
-
-
-def broken(row: Mapping[str, Any], limits: Limits) -> Verdict:
-    """Every character of the text can be stored; the detail is the place of the first that cannot."""
-    try:
-        (row["text"] or "").encode("utf-8")
-    except UnicodeEncodeError as problem:
-        return False, f"character {problem.start}"
-    return True, ""
-
-
-def empty(row: Mapping[str, Any], limits: Limits) -> Verdict:
-    """There is something to read."""
-    return bool(row["text"] and not row["text"].isspace()), ""
-
-
-def too_short(row: Mapping[str, Any], limits: Limits) -> Verdict:
-    """The text has enough tokens; the detail is their number."""
-    tokens = row["text_token_length"] or 0
-    return tokens >= limits.minimum_tokens, f"{tokens} tokens"
-
-
-RULES: dict[str, Callable[[Mapping[str, Any], Limits], Verdict]] = {
-    "error": error,
-    "broken": broken,
-    "empty": empty,
-    "too_short": too_short,
-}
-"""Reason → rule, in the order in which they are asked."""
-
-
-def decide(row: Mapping[str, Any], limits: Limits) -> dict[str, str]:
-    """The decision (a DECISIONS row) on one sealed text; `reason` and `detail` are empty for a kept one."""
-    for reason, rule in RULES.items():
-        keep, detail = rule(row, limits)
-        if not keep:
-            detail = detail.encode("utf-8", "replace").decode("utf-8")
-            return {"prompt_id": row["prompt_id"], "decision": "removed", "reason": reason, "detail": detail}
-    return {"prompt_id": row["prompt_id"], "decision": "kept", "reason": "", "detail": ""}
-
-
-def decisions(path: str, limits: Limits, tally: Counter[str]) -> Iterator[list[dict[str, str]]]:
-    """Yields the decisions on a part in batches and counts their reasons in `tally`, "" for the kept ones."""
+    Raises:
+        InputError: a text has no prompt.
+    """
     for batch in iterate_batches(path, GENERATIONS, COLUMNS):
-        found = [decide(row, limits) for row in _rows(batch)]
-        tally.update(decision["reason"] for decision in found)
-        yield found
+        rows = list(_rows(batch))
+        for row in rows:
+            if row["prompt_id"] not in prompts:
+                raise InputError(
+                    f"{path}: the prompts of this part do not have {row['prompt_id']}. "
+                    "The files are of different runs: delete the first one and run again."
+                )
+        yield [judge.decide(row, prompts[row["prompt_id"]]) for row in rows]
+
+
+def token_counter(tokenizer: str) -> Callable[[str], int]:
+    """A function from a text to its number of tokens; the tokenizer is loaded at the first call."""
+    loaded: list[Any] = []
+
+    def count(text: str) -> int:
+        if not loaded:
+            from scripts.tokenize.tokenizer import load_tokenizer
+
+            loaded.append(load_tokenizer(tokenizer).backend)
+        return len(loaded[0].encode(text, add_special_tokens=False).ids)
+
+    return count
 
 
 def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
@@ -101,22 +125,41 @@ def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
         yield {**row, "text": None if text is None else text.decode("utf-8", "surrogateescape")}
 
 
+def _storable(detail: str) -> str:
+    return detail.encode("utf-8", "replace").decode("utf-8")
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Filters one part."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--generations", required=True, help="sealed texts of the part")
+    parser.add_argument("--prompts", required=True, help="prompts of the part")
     parser.add_argument("--source", required=True)
     parser.add_argument("--part", required=True, help="number as in the file name, e.g. 000")
-    parser.add_argument("--minimum-tokens", type=int, default=150)
+    parser.add_argument("--minimum-tokens", type=int, required=True)
+    parser.add_argument("--minimum-characters", type=int, required=True)
+    parser.add_argument("--rules", type=json.loads, required=True, help="rule → remove, flag or ignore, as JSON")
+    parser.add_argument("--repetition", type=json.loads, required=True, help="measure → largest share, as JSON")
+    parser.add_argument("--run-code", action=argparse.BooleanOptionalAction, required=True)
+    parser.add_argument("--tokenizer", required=True, help="folder or Hub id; counts the tokens of changed texts")
     parser.add_argument("--output", required=True)
     parser.add_argument("--counts", required=True)
+    parser.add_argument("--summary", required=True)
     args = parser.parse_args(argv)
 
-    tally: Counter[str] = Counter()
-    rows = write_batches(args.output, decisions(args.generations, Limits(args.minimum_tokens), tally), DECISIONS)
-    kept = tally.pop("", 0)
-    Counts("clean_filter", rows, kept, dict(tally), args.source, args.part).write(args.counts)
-    get_logger(__name__).info("%d of %d texts kept; removed: %s", kept, rows, dict(sorted(tally.items())))
+    sandbox = Sandbox.start() if args.run_code else None
+    settings = Settings(args.rules, args.minimum_tokens, args.minimum_characters, args.repetition, sandbox)
+    columns = ["prompt_id", "language", "format"]
+    prompts = {row["prompt_id"]: row for row in iterate_rows(args.prompts, PROMPTS, columns)}
+    tally = Tally(args.source, {rule: args.rules[rule] if settings.asks(rule) else rules.IGNORE for rule in args.rules})
+    judge = Filter(settings, token_counter(args.tokenizer), tally)
+    n_texts = write_batches(args.output, decisions(args.generations, prompts, judge), DECISIONS)
+    summary = tally.summary()
+    removed = Counter({rule: each["removed"] for rule, each in summary["rules"].items() if each["removed"]})
+    kept = n_texts - removed.total()
+    Counts("clean_filter", n_texts, kept, dict(removed), args.source, args.part).write(args.counts)
+    write_json(args.summary, summary | {"programs": dict(sandbox.outcomes) if sandbox else {}})
+    get_logger(__name__).info("%d of %d texts kept; removed: %s", kept, n_texts, dict(sorted(removed.items())))
 
 
 if __name__ == "__main__":

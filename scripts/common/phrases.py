@@ -146,8 +146,10 @@ _OPENING = re.compile(rf"\s*(?:(?:{'|'.join(_PIECES)})\s*)+(?:[-*_=]{{3,}}[ \t]*
 _STOCK = {name: re.compile(pattern) for name, pattern in STOCK_OPENINGS.items()}
 _MARKUP = re.compile(r"[\s#*_>\"“”‘’'`«»~-]+")
 _TITLE = re.compile(r"(?:#{1,6}[ \t][^\n]*|[^\n]{1,100}(?<![.!?:;,…。])[ \t]*)\n\s*(?=\S)|\s*[-=*_]{3,}[ \t]*\n\s*")
-_CLOSERS = "\"'”’»)]}*_`>~ \t\n\r\ufe0f"
+_CLOSERS = "\"'”’»)]}$*_`>~ \t\n\r\ufe0f"
 _ENDS = (".", "!", "?", "…", "。", "！", "？", "‼")
+_BLOCK_END = re.compile(r"(?:```|\||\$\$|\\\]|\\\)|\\end\{\w+\*?\}\$*)\s*$")
+_NOTES = re.compile(r"(?<=[.!?…\"”])(?: ?\[[^\]\n]{1,20}\])+\s*$")
 _ITEM = re.compile(r"\s*(?:[-*•+]|\d{1,3}[.)]|[a-zA-Z][.)])\s+\S")
 _FINAL_LINE = re.compile(
     r"(?:^|[.!?])\W{0,9}(?:the end|fin|end|끝|q\.?e\.?d)\W{0,9}$|^\s*(?:#\w+\s*)+$|^\s*[—–]", re.IGNORECASE
@@ -223,9 +225,9 @@ def unfinished(text: str) -> bool:
         return True
     lines = text.splitlines()
     last = lines[-1]
-    if last.rstrip().endswith(("```", "|", "$$", "\\]", "\\)", "\\end{align}", "\\end{equation}")):
+    if _BLOCK_END.search(last):
         return False
-    bare = last.rstrip(_CLOSERS)
+    bare = _NOTES.sub("", last).rstrip(_CLOSERS)
     if not bare or bare.endswith(_ENDS) or _FINAL_LINE.search(last) or unicodedata.category(bare[-1]) == "So":
         return False
     earlier = next((line for line in lines[-2::-1] if line.strip()), "")

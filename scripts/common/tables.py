@@ -183,10 +183,22 @@ PREVIEW = pa.schema([*PROMPTS, *(GENERATIONS.field(name) for name in ("text", "t
 """Prompts that are looked at before all are asked, with their texts; one that has none has a finish reason that says
 so and null as its text."""
 
+FLAGS = pa.list_(pa.struct([("rule", pa.string()), ("detail", pa.string())]))
+
 DECISIONS = pa.schema(
-    [("prompt_id", pa.string()), ("decision", pa.string()), ("reason", pa.string()), ("detail", pa.string())]
+    [
+        ("prompt_id", pa.string()),
+        ("decision", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+        ("flags", FLAGS),
+        ("text", pa.string()),
+        ("text_token_length", pa.int64()),
+    ]
 )
-"""What a filter decided of each document it was given: `decision` is kept or removed."""
+"""What clean decided of each sealed text: `decision` is kept or removed, `reason` the rule that removed it (else ""),
+`flags` the rules that a kept text fails and may. `text` and its length replace the sealed ones in all later stages;
+null means that the text stays as it was generated."""
 
 MINHASH_CLUSTERS = pa.schema([("rank", pa.int32()), ("place", pa.int64()), ("cluster", pa.int64())])
 """Documents that MinHash connected: the rank of their part and their place among its kept documents."""

@@ -150,6 +150,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--repetition-penalty", required=True)
     parser.add_argument("--max-new-tokens", required=True)
     parser.add_argument("--minimum-tokens", required=True)
+    parser.add_argument("--tokenizer", required=True, help="that counted the tokens of changed texts")
+    parser.add_argument("--cleaned", required=True, help="what the quality filter found, summed up")
     parser.add_argument("--output", required=True)
     args = parser.parse_args(argv)
 
@@ -167,6 +169,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "size_category": size_category(rows),
             "licences": describe_licences(licences, Licences(args.licences)),
             "steps": steps,
+            "cleaned": read_json(args.cleaned),
             "duplicates": read_json(args.duplicates),
             "contamination": read_json(args.contamination),
             "sources": read_sources(args.sources, args.where, args.used),

@@ -74,7 +74,8 @@ class Part:
             InputError: a prompt has no seed, or the texts are not of these prompts in their order.
         """
         seeds = {row["seed_id"]: row for row in iterate_rows(self.seeds, SEEDS, SEED_COLUMNS)}
-        reasons = {row["prompt_id"]: row["reason"] for row in iterate_rows(self.decisions, DECISIONS)}
+        decided = iterate_rows(self.decisions, DECISIONS, ["prompt_id", "reason"])
+        reasons = {row["prompt_id"]: row["reason"] for row in decided}
         contaminated = {
             row["prompt_id"] for row in iterate_rows(self.contamination, CONTAMINATION) if row["decision"] == "removed"
         }

@@ -3,14 +3,16 @@
     python -m scripts.generate.progress results/full                         # a table; --json for programs
     python -m scripts.generate.progress results/full --watch 30 --page progress.html
 
-Only the prompts' ids, the ledgers and the status files beside them are read, and nothing of the run is written, so it
-can be looked at from anywhere that sees the files, while jobs run and after. Rows count that are of one recipe: that of
-the sampling and model flags (those of generate_slice), or else the one that the job renewed last works on. The time
-left is what is missing at the present speed of the jobs at work.
+Only the prompts' ids, the ledgers and the status files beside them are read, so it can be called from anywhere that
+sees the files, while jobs run and after. Nothing is written but the page and what the tracker keeps; a damaged file of
+a ledger is set aside, as every reader does. Rows count that are of one recipe: that of the sampling and model flags
+(those of generate_slice), or else the one that the job renewed last works on. The time left is what is missing at the
+present speed of the jobs at work.
 """
 
 import argparse
 import contextlib
+import dataclasses
 import datetime
 import json
 import sys
@@ -32,12 +34,19 @@ from scripts.generate.track import Tracker
 from scripts.seeds.sources import read_rows
 
 REGISTRY = Path("resources/sources.tsv")
-READERS = 8
+MAX_ATTEMPTS = 3
+READERS = 4
 SHOWN = ("job", "source", "part", "slice", "n_slices", "state", "host", "slurm_job_id", "pid", "done", "total",
          "in_flight", "gpus", "seconds", "age", "rate", "overall", "problem")  # fmt: skip
 
 
-def look(results: Path, splits: Mapping[str, str], sources: Sequence[str] | None, recipe: str | None) -> dict[str, Any]:
+def look(
+    results: Path,
+    splits: Mapping[str, str],
+    sources: Sequence[str] | None = None,
+    recipe: str | None = None,
+    max_attempts: int = MAX_ATTEMPTS,
+) -> dict[str, Any]:
     """Reads a run and gives the figures that all forms of the report show.
 
     Args:
@@ -45,6 +54,7 @@ def look(results: Path, splits: Mapping[str, str], sources: Sequence[str] | None
         splits: source → split of the dataset.
         sources: the sources of the run; None for all that are there.
         recipe: whose rows count; None for the latest job's.
+        max_attempts: a prompt that failed so often is not asked again.
     """
     found = parts(results, sources)
     if not found:
@@ -53,18 +63,20 @@ def look(results: Path, splits: Mapping[str, str], sources: Sequence[str] | None
         )
     statuses = list(read_jobs(results, sources))
     with ThreadPoolExecutor(READERS) as readers:  # hides how long a network drive takes to open small files
-        tallies = dict(zip(found, readers.map(lambda part: tally_part(results, *part), found), strict=True))
+        tallies = dict(
+            zip(found, readers.map(lambda part: tally_part(results, *part, max_attempts), found), strict=True)
+        )
     texts = _texts_by_recipe(tallies.values())
     if recipe is None:
         latest = max(statuses, key=lambda status: status["changed"], default={})
         recipe = latest.get("recipe") or max(texts, key=texts.get, default="")
     own = {part: by_recipe.get(recipe, by_recipe[""]) for part, by_recipe in tallies.items()}
-    complete = {part for part, tally in own.items() if tally.done + tally.refused == tally.prompts}
+    complete = {part for part, tally in own.items() if _left(dataclasses.asdict(tally)) == 0}
     jobs = judge((status for status in statuses if status["recipe"] == recipe), complete)
     names = {source: splits.get(source, source) for source, _ in found}
     total = _counts(own.values(), jobs)
     speed = speeds(jobs)
-    missing = None if total["prompts"] is None else total["prompts"] - total["done"] - total["refused"]
+    missing = _left(total)
     rate = speed["texts_per_second"]
     return {
         "run": results.resolve().name,
@@ -86,6 +98,12 @@ def look(results: Path, splits: Mapping[str, str], sources: Sequence[str] | None
     }
 
 
+def _left(counts: Mapping[str, Any]) -> int | None:
+    """Prompts that are still to be asked."""
+    settled = counts["done"] + counts["refused"] + counts["given_up"]
+    return None if counts["prompts"] is None else counts["prompts"] - settled
+
+
 def _texts_by_recipe(tallies: Iterable[Mapping[str, Tally]]) -> dict[str, int]:
     texts: dict[str, int] = {}
     for by_recipe in tallies:
@@ -101,6 +119,7 @@ def _counts(tallies: Iterable[Tally], jobs: Sequence[Mapping[str, Any]]) -> dict
         "prompts": total.prompts,
         "done": total.done,
         "failed": total.failed,
+        "given_up": total.given_up,
         "refused": total.refused,
         "in_flight": sum(job["in_flight"] for job in jobs if job["at_work"]),
         "tokens": total.tokens,
@@ -112,9 +131,10 @@ def _counts(tallies: Iterable[Tally], jobs: Sequence[Mapping[str, Any]]) -> dict
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Prints the report, once or again and again."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("results", type=Path, help="folder of the run, such as results/full")
     parser.add_argument("--sources", nargs="+", help="sources of the run (all that are there)")
+    parser.add_argument("--max-attempts", type=int, default=MAX_ATTEMPTS, help="as generate.max_attempts has it")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--page", type=Path, help="also write an HTML page")
     parser.add_argument("--watch", type=int, metavar="SECONDS", default=0, help="renew table and page so often")
@@ -131,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _show(args: argparse.Namespace, splits: Mapping[str, str], recipe: str | None, tracker: Tracker | None) -> None:
     while True:
-        report = look(args.results, splits, args.sources, recipe)
+        report = look(args.results, splits, args.sources, recipe, args.max_attempts)
         if args.page:
             write_text(args.page, as_page(report, args.watch))
         if args.watch and sys.stdout.isatty():

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -27,7 +28,8 @@ class Tally:
     Args:
         prompts: different prompts of the part, None where there is no table of prompts.
         done: prompts with a text.
-        failed: prompts that were asked, have no text and may be asked again.
+        failed: prompts that were asked and have no text, without the refused ones.
+        given_up: those of them that have failed so often that they are not asked again.
         refused: prompts that the engine will never answer.
         tokens: of the texts.
         outside: prompts with a text that are not among the part's prompts (any more).
@@ -36,6 +38,7 @@ class Tally:
     prompts: int | None = None
     done: int = 0
     failed: int = 0
+    given_up: int = 0
     refused: int = 0
     tokens: int = 0
     outside: int = 0
@@ -56,7 +59,7 @@ def parts(results: Path, sources: Sequence[str] | None = None) -> list[tuple[str
     return sorted(known, key=lambda pair: (order.index(pair[0]), pair[1]))
 
 
-def tally_part(results: Path, source: str, part: str) -> dict[str, Tally]:
+def tally_part(results: Path, source: str, part: str, max_attempts: int) -> dict[str, Tally]:
     """Recipe → what the ledger of a part holds of it; the key "" is there always and has the part's prompts alone."""
     table = results / f"prompts/{source}/part-{part}.parquet"
     ids = None
@@ -64,10 +67,10 @@ def tally_part(results: Path, source: str, part: str) -> dict[str, Tally]:
         ids = read_table(table, PROMPTS, ["prompt_id"])["prompt_id"].unique()
     schema = pa.schema([GENERATIONS.field(name) for name in ledger.KEYS])
     tables = ledger.keys(results / f"generations/ledger/{source}/part-{part}")
-    return tally(pa.concat_tables([schema.empty_table(), *tables]), ids)
+    return tally(pa.concat_tables([schema.empty_table(), *tables]).combine_chunks(), ids, max_attempts)
 
 
-def tally(rows: pa.Table, ids: pa.Array | None) -> dict[str, Tally]:
+def tally(rows: pa.Table, ids: pa.Array | None, max_attempts: int) -> dict[str, Tally]:
     """Recipe → its tally, of the rows of a ledger; see `tally_part`."""
     prompts = None if ids is None else len(ids)
     result = {"": Tally(prompts)}
@@ -76,13 +79,18 @@ def tally(rows: pa.Table, ids: pa.Array | None) -> dict[str, Tally]:
     for recipe in pc.unique(rows["recipe"]).to_pylist():
         every = _one_each(_where(texts, "recipe", recipe))
         own = every if ids is None else every.filter(pc.is_in(every["prompt_id"], ids))
-        asked = _where(errors, "recipe", recipe)["prompt_id"].unique()
-        refused = _where(_where(errors, "recipe", recipe), "finish_reason", ledger.REFUSED)["prompt_id"].unique()
-        n_asked, n_refused = (_count(found, ids, own["prompt_id"]) for found in (asked, refused))
+        failures = _where(errors, "recipe", recipe)
+        refused = _where(failures, "finish_reason", ledger.REFUSED)["prompt_id"].unique()
+        failed = _without(failures["prompt_id"].unique(), refused)
+        last = failures.filter(pc.greater_equal(failures["attempt"], max_attempts))["prompt_id"].unique()
+        n_failed, n_given_up, n_refused = (
+            _count(found, ids, own["prompt_id"]) for found in (failed, _without(last, refused), refused)
+        )
         result[recipe] = Tally(
             prompts,
             done=len(own),
-            failed=n_asked - n_refused,
+            failed=n_failed,
+            given_up=n_given_up,
             refused=n_refused,
             tokens=pc.sum(own["text_token_length"]).as_py() or 0,
             outside=len(every) - len(own),
@@ -96,20 +104,24 @@ def _where(rows: pa.Table, column: str, value: str) -> pa.Table:
 
 
 def _one_each(texts: pa.Table) -> pa.Table:
-    """One text of each prompt, that of the lowest attempt and first job."""
-    if pc.count_distinct(texts["prompt_id"]).as_py() == len(texts):
-        return texts
-    ordered = texts.sort_by([("attempt", "ascending"), ("job", "ascending")])
+    """One text of each prompt, that of the lowest attempt and first job; few prompts have several."""
+    columns = ["prompt_id", "text_token_length"]
+    codes = texts["prompt_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    several = pa.array(np.bincount(codes)[codes] > 1)
+    ordered = texts.filter(several).sort_by([("attempt", "ascending"), ("job", "ascending")])
     first = ordered.group_by("prompt_id", use_threads=False).aggregate([("text_token_length", "first")])
-    return first.rename_columns({"text_token_length_first": "text_token_length"})
+    alone = texts.filter(pc.invert(several)).select(columns)
+    return pa.concat_tables([alone, first.rename_columns(columns)])
+
+
+def _without(ids: pa.Array, others: pa.Array) -> pa.Array:
+    return ids.filter(pc.invert(pc.is_in(ids, others))) if len(ids) else ids
 
 
 def _count(found: pa.Array, ids: pa.Array | None, done: pa.ChunkedArray) -> int:
     """How many are among the part's prompts and not done."""
-    if not len(found):
-        return 0
-    open_ = pc.invert(pc.is_in(found, done.combine_chunks()))
-    return pc.sum(open_ if ids is None else pc.and_(open_, pc.is_in(found, ids))).as_py() or 0
+    waiting = _without(found, done.combine_chunks())
+    return len(waiting) if ids is None or not len(waiting) else pc.sum(pc.is_in(waiting, ids)).as_py()
 
 
 def read_jobs(results: Path, sources: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:

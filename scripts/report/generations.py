@@ -1,4 +1,4 @@
-"""The texts page: how long the texts are, why they ended, what each split holds, and twelve of them to read.
+"""The texts page: how long they are, why they ended, what the quality filter found, the splits, twelve texts to read.
 
 Published figures come from the claims: mean and percentiles of the length (a public analysis of cosmopedia-100k), rows
 and estimated tokens of each split (the dataset card). They count tokens of the Mistral tokenizer, ours are tokens of
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.common.files import write_text
+from scripts.common.files import read_json, write_text
 from scripts.common.logging import run
 from scripts.common.tables import DATASET, GENERATIONS, iterate_batches
 from scripts.report import page, scan, style
@@ -152,12 +152,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--generations", type=Path, nargs="+", required=True, help="generations/<source>/part-*.parquet"
     )
+    parser.add_argument("--cleaned", type=Path, required=True, help="what the quality filter found, summed up")
     parser.add_argument("--dataset", type=Path, nargs="+", required=True, help="dataset/<split> folders")
     parser.add_argument("--figure", type=Path, required=True, help="SVG file of the histogram to write")
     args = parser.parse_args(argv)
     lengths, finish, writers = collect_generations(args.generations)
     splits = collect_dataset(args.dataset)
     numbers = summarize(lengths, finish, writers, splits)
+    cleaned = read_json(args.cleaned)
+    numbers["rules"] = cleaned["rules"]
     claims = Claims.read(args.claims)
     figure = draw_lengths(lengths, together(splits.values()), published_lengths(claims))
     write_text(args.figure, figure)
@@ -170,6 +173,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         figure=figure,
         reasons=reasons,
         finish=[(source, [finish.get((source, reason), 0) for reason in reasons]) for source in sources],
+        cleaned=cleaned,
         published_splits=published_splits(claims, splits),
         samples=choose_samples(args.dataset),
     )

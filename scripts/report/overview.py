@@ -18,7 +18,7 @@ STEPS = {
     "seeds_load": ("seeds", "raw rows become clean seeds"),
     "prompts_seal": ("prompts", "seeds in kept topics meet templates"),
     "generate_seal": ("texts", "the language model answers"),
-    "clean_filter": ("long enough", "broken and short texts go"),
+    "clean_filter": ("good texts", "broken, short and poor texts go"),
     "deduplicate_verify": ("unique", "near-duplicates go"),
     "decontaminate_scan": ("dataset", "texts that repeat benchmark rows go"),
 }

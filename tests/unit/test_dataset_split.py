@@ -196,6 +196,8 @@ def write_card(folder, splits, passed_on=3, permissive=False, **changes):
     (folder / "summary.json").write_text(
         json.dumps({"documents": 4, "removed": 1, "clusters": 1, "spared": 0, "minimum_jaccard": 0.7})
     )
+    cut = {"opening": {"action": "cut", "removed": 0, "flagged": 0, "cut": 7}}
+    (folder / "cleaned.json").write_text(json.dumps({"rules": cut}))
     cells = {"piqa": {"documents": 2, "rows": 1}}
     published = {"source": "dataset card", "cells": {"piqa": "5 (3)"}}
     lines = [{"group": "web, stanford, openstax", "documents": 3, "removed": 2, "cells": cells, "published": published}]
@@ -224,6 +226,8 @@ def write_card(folder, splits, passed_on=3, permissive=False, **changes):
         "repetition_penalty": 1.2,
         "max_new_tokens": 320,
         "minimum_tokens": 150,
+        "tokenizer": "resources/tiny-lm",
+        "cleaned": folder / "cleaned.json",
         "output": folder / "dataset" / "README.md",
     }
     card.main(["--permissive" if permissive else "--no-permissive", *arguments(**flags | changes)])
@@ -243,6 +247,7 @@ def test_the_card_tells_of_every_split_and_loads_with_datasets(tmp_path):
     assert front["size_categories"] == ["n<1K"]
     assert [config["config_name"] for config in front["configs"]] == ["web_samples"]
     assert "| web_samples | 2 | 3 | 600 |" in text
+    assert "| opening | cut | 0 | 7 |" in text
     assert "| stories | 1 | 0 | 0 |" in text
     assert "| web | web_samples | sample/web | CC0 \\| own | – |" in text
     assert "| web, stanford, openstax | 3 | 2 (1) |\n| *published: dataset card* | | 5 (3) |\n" in text

@@ -59,7 +59,7 @@ def first(asked, count):
 def test_a_finished_run_has_as_many_texts_as_prompts(tmp_path):
     for source, count in (("web", 30), ("ultrachat", 12), ("openhermes", 7)):
         generate(tmp_path, source, make_prompts(tmp_path, source, count))
-    report = look(tmp_path, SPLITS, None, None)
+    report = look(tmp_path, SPLITS)
     assert (report["total"]["prompts"], report["total"]["done"], report["total"]["coverage"]) == (49, 49, 1)
     assert {name: counts["done"] for name, counts in report["splits"].items()} == {"stories": 19, "web_samples": 30}
     assert report["total"]["tokens"] == 3 * 49
@@ -72,7 +72,7 @@ def test_texts_that_two_writers_have_count_once(tmp_path):
     asked = make_prompts(tmp_path, "web", 20)
     generate(tmp_path, "web", first(asked, 12))
     generate(tmp_path, "web", first(asked, 15), again=True)
-    total = look(tmp_path, SPLITS, None, None)["total"]
+    total = look(tmp_path, SPLITS)["total"]
     assert (total["done"], total["tokens"], total["coverage"]) == (15, 45, 0.75)
 
 
@@ -81,9 +81,12 @@ def test_failures_and_texts_outside_of_the_prompts_are_told_apart(tmp_path):
     others = make_prompts(tmp_path / "elsewhere", "other", 3)
     engine = Echo(lambda request: request.prompt in ("prompt 3", "prompt 8"))
     generate(tmp_path, "web", asked | dict.fromkeys(others, "more"), engine=engine)
-    total = look(tmp_path, SPLITS, None, None)["total"]
+    total = look(tmp_path, SPLITS)["total"]
     assert [total[key] for key in ("prompts", "done", "failed", "refused", "outside")] == [20, 18, 2, 0, 3]
-    assert total["coverage"] == 0.9
+    assert (total["given_up"], total["coverage"]) == (0, 0.9)
+    report = look(tmp_path, SPLITS, max_attempts=2)
+    assert (report["total"]["failed"], report["total"]["given_up"]) == (2, 2)
+    assert report["speed"]["seconds_left"] == 0
 
 
 def test_only_rows_of_the_recipe_count_and_the_others_are_named(tmp_path):
@@ -118,7 +121,7 @@ def test_sources_can_be_left_out_and_parts_without_ledger_count(tmp_path):
 
 def test_a_ledger_without_prompts_has_no_coverage(tmp_path):
     generate(tmp_path, "web", make_prompts(tmp_path / "elsewhere", "web", 5))
-    report = look(tmp_path, SPLITS, None, None)
+    report = look(tmp_path, SPLITS)
     assert (report["total"]["prompts"], report["total"]["done"], report["total"]["coverage"]) == (None, 5, None)
     assert "web_samples        –     5" in as_text(report)
     assert "<h1>Generation</h1>" in as_page(report, 0)
@@ -126,7 +129,7 @@ def test_a_ledger_without_prompts_has_no_coverage(tmp_path):
 
 def test_an_empty_folder_is_named(tmp_path):
     with pytest.raises(InputError, match="neither prompts nor texts"):
-        look(tmp_path, SPLITS, None, None)
+        look(tmp_path, SPLITS)
 
 
 def test_looking_changes_nothing(tmp_path):
@@ -139,7 +142,7 @@ def test_looking_changes_nothing(tmp_path):
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"state": "running"}', '{"recent": 3}', "null"])
 def test_a_damaged_status_file_is_passed_over(tmp_path, content):
     generate(tmp_path, "web", make_prompts(tmp_path, "web", 12)).write_text(content)
-    assert look(tmp_path, SPLITS, None, None)["total"]["done"] == 12
+    assert look(tmp_path, SPLITS)["total"]["done"] == 12
 
 
 def test_a_job_at_work_shows_its_speed_and_the_time_left(tmp_path):
@@ -148,7 +151,7 @@ def test_a_job_at_work_shows_its_speed_and_the_time_left(tmp_path):
     status = json.loads(file.read_text())
     working = {"state": "running", "in_flight": 4, "seconds": 100.0, "tokens": 1000}
     file.write_text(json.dumps(status | working | {"recent": {"seconds": 50.0, "texts": 5, "tokens": 600}}))
-    report = look(tmp_path, SPLITS, None, None)
+    report = look(tmp_path, SPLITS)
     assert report["speed"]["tokens_per_second_each"] == 6
     assert report["speed"]["tokens_per_second_each_overall"] == 5
     assert report["speed"]["seconds_left"] == 100
@@ -159,7 +162,7 @@ def test_a_job_at_work_shows_its_speed_and_the_time_left(tmp_path):
 
 def test_the_page_renews_itself_when_watched_and_needs_no_other_file(tmp_path):
     generate(tmp_path, "web", make_prompts(tmp_path, "web", 5), Recipe("<b>model", "r", PLAN.sampling, 1))
-    report = look(tmp_path, SPLITS, None, None)
+    report = look(tmp_path, SPLITS)
     page = as_page(report, 30)
     assert '<meta http-equiv="refresh" content="30">' in page
     assert "http-equiv" not in as_page(report, 0)
@@ -266,7 +269,7 @@ ROWS = st.lists(
 def test_a_tally_is_what_the_rows_say(rows):
     rows = [row | {"text_token_length": 10 * row["attempt"] + "abc".index(row["job"])} for row in rows]
     schema = pa.schema([GENERATIONS.field(name) for name in ledger.KEYS])
-    result = tally(pa.Table.from_pylist(rows, schema), pa.array(IDS))
+    result = tally(pa.Table.from_pylist(rows, schema), pa.array(IDS), max_attempts=2)
     assert result.pop("") == Tally(6)
     assert set(result) == {row["recipe"] for row in rows}
     for recipe, counted in result.items():
@@ -275,6 +278,7 @@ def test_a_tally_is_what_the_rows_say(rows):
         done = {row["prompt_id"] for row in texts}
         asked = {row["prompt_id"] for row in own if row["prompt_id"] in IDS} - done
         refused = {row["prompt_id"] for row in own if row["finish_reason"] == "refused"} & asked
+        given_up = {row["prompt_id"] for row in own if row["attempt"] >= 2} & asked - refused
         best = {
             key: min((row["attempt"], row["job"], row["text_token_length"]) for row in texts if row["prompt_id"] == key)
             for key in done & set(IDS)
@@ -283,6 +287,7 @@ def test_a_tally_is_what_the_rows_say(rows):
             6,
             done=len(best),
             failed=len(asked - refused),
+            given_up=len(given_up),
             refused=len(refused),
             tokens=sum(tokens for _, _, tokens in best.values()),
             outside=len(done - set(IDS)),
@@ -290,4 +295,4 @@ def test_a_tally_is_what_the_rows_say(rows):
 
 
 def test_tallies_add_up():
-    assert Tally(3, 1) + Tally(None, 2, 1) + Tally(4, tokens=7) == Tally(7, 3, 1, 0, 7)
+    assert Tally(3, 1) + Tally(None, 2, 1) + Tally(4, tokens=7) == Tally(7, 3, 1, tokens=7)

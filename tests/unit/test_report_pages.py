@@ -104,6 +104,12 @@ def write_run(folder, texts):
     cell = {"boolq": {"documents": len(found), "rows": len(found)}}
     group = {"group": "web, stanford", "documents": texts, "removed": len(found), "cells": cell, "published": None}
     write_json(folder / "table.json", {"benchmarks": [benchmark] if texts else [], "groups": [group] if texts else []})
+    group = {"texts": texts, "kept": texts, "removed": {}, "flagged": {"code": 3} if texts else {}, "cut": {}}
+    rules = {"code": {"action": "flag", "removed": 0, "flagged": len(group["flagged"]), "cut": 0}}
+    code = {NASTY: {"parsed": 1, "failed": 3, "not_judged": 0}} if texts else {}
+    write_json(
+        folder / "cleaned.json", {**group, "rules": rules, "formats": {"blog": group}, "code": code, "programs": {}}
+    )
     log = [{"step": k, "loss": 5 / k, "lr": 0.1, "tokens": 10 * k} for k in range(1, 6 if texts else 1)]
     (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log), encoding="utf-8")
     write_json(folder / "config.yaml", {"model": {"model_config": SHAPE}})
@@ -130,7 +136,7 @@ def build(folder, output, scale="tiny"):
                     "--pies", output / "pies.svg", "--matrix", output / "matrix.svg",
                     "--lengths", output / "lengths.svg"],
         "generations": ["--generations", folder / "generations/web/part-000.parquet",
-                        "--dataset", folder / "dataset/web"],
+                        "--cleaned", folder / "cleaned.json", "--dataset", folder / "dataset/web"],
         "duplicates": ["--removed", folder / "removed.parquet", "--summary", folder / "summary.json",
                        "--generations", folder / "generations/web/part-000.parquet"],
         "contamination": ["--table", folder / "table.json", "--parts", folder / "decontaminate/web/part-000.parquet",
@@ -170,6 +176,11 @@ def test_what_models_and_data_say_is_never_taken_for_markup(small):
         assert "<script>alert" not in html, name
     assert "&lt;script&gt;alert" in small[2]["generations"]
     assert "&lt;script&gt;alert" in small[2]["topics"]
+
+
+def test_rules_of_the_quality_filter_are_told_by_format(small):
+    assert "code 3</span>" in small[2]["generations"]
+    assert "1 parse, 3 do not" in small[2]["generations"]
 
 
 def test_figures_are_well_formed_and_carry_no_date(small):

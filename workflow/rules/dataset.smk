@@ -49,6 +49,7 @@ rule dataset_card:
             all_parts("<results>/decontaminate/{source}/part-{part}.counts.json"),
             expand("<results>/dataset/{split}.counts.json", split=SPLITS),
         ],
+        cleaned="<results>/clean/summary.json",
         duplicates="<results>/deduplicate/summary.json",
         contamination="<results>/decontaminate/table.json",
         sources="resources/sources.tsv",
@@ -72,9 +73,11 @@ rule dataset_card:
         llm=flags("llm", "engine", "model", "revision"),
         sampling=flags("generate", "temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens"),
         clean=flags("clean", "minimum_tokens"),
+        tokenizer=flags("tokenize", "tokenizer"),
     shell:
         "$PYTHON_DATATROVE -m scripts.dataset.card --splits {input.splits} --counts {input.counts}"
         " --duplicates {input.duplicates} --contamination {input.contamination} --sources {input.sources}"
         " --licences {input.licences}"
         " --where {params.where} --used {params.used} --scale {params.scale} {params.dataset} {params.llm}"
-        " {params.sampling} {params.clean} --output {output.card} &> {log}"
+        " {params.sampling} {params.clean} {params.tokenizer} --cleaned {input.cleaned}"
+        " --output {output.card} &> {log}"

@@ -34,12 +34,12 @@ rule progress:
     params:
         results=f"results/{config['run']}",
         sources=flag("sources", list(SOURCES)),
-        tracker=flags("generate", "tracker"),
+        options=flags("generate", "max_attempts", "tracker"),
         sampling=SAMPLING,
         model=flags("llm", "engine", "model", "revision"),
     shell:
         "$PYTHON_REPORT -m scripts.generate.progress {params.results} {params.sources}"
-        " --page {params.results}/generations/progress.html {params.tracker}"
+        " --page {params.results}/generations/progress.html {params.options}"
         " {params.sampling} {params.model} 2> {log}"
 
 

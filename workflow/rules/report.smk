@@ -69,6 +69,7 @@ rule report_generations:
     """Lengths, endings, splits and samples of the texts"""
     input:
         generations=all_parts("<results>/generations/{source}/part-{part}.parquet"),
+        cleaned="<results>/clean/summary.json",
         dataset=expand("<results>/dataset/{split}", split=SPLITS),
         claims="resources/claims.tsv",
         code=report_code("generations"),
@@ -90,7 +91,8 @@ rule report_generations:
         run=RUN_FLAGS,
     shell:
         "$PYTHON_REPORT -m scripts.report.generations {params.run} --page {output.page} --numbers {output.numbers}"
-        " --generations {input.generations} --dataset {input.dataset} --figure {output.figure} &> {log}"
+        " --generations {input.generations} --cleaned {input.cleaned} --dataset {input.dataset}"
+        " --figure {output.figure} &> {log}"
 
 
 rule report_duplicates:
