@@ -16,6 +16,8 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from scripts.generate.status import PREVIEW_SLICE
+
 SILENT = 300.0
 STUCK = 600.0
 SLOW_SHARE = 0.5
@@ -80,10 +82,12 @@ def _with_ages(jobs: list[Job], now: float) -> list[Job]:
 
 def _taken_over(job: Job, of_part: Iterable[Job]) -> bool:
     """Whether a later job of the same part worked on the slice, or on another cut of the part."""
-    return any(
-        other["age"] < job["age"] and (other["slice"] == job["slice"] or other["n_slices"] != job["n_slices"])
-        for other in of_part
-    )
+    return any(other["age"] < job["age"] and _same_work(job, other) for other in of_part)
+
+
+def _same_work(job: Job, other: Job) -> bool:
+    slices = (job["slice"], other["slice"])
+    return slices[0] == slices[1] or (PREVIEW_SLICE not in slices and job["n_slices"] != other["n_slices"])
 
 
 def _problem(job: Job, median: float) -> str:

@@ -20,6 +20,7 @@ from scripts.generate import ledger, recipe
 from scripts.generate.choose import choose
 from scripts.generate.prompts import read_prompts
 from scripts.generate.slice import add_arguments, generate
+from scripts.generate.status import PREVIEW_SLICE
 
 log = get_logger(__name__)
 
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--preview", type=int, default=200, help="texts of each template")
     add_arguments(parser)
-    args = parser.parse_args(argv, argparse.Namespace(slice="preview", n_slices=1))
+    args = parser.parse_args(argv, argparse.Namespace(slice=PREVIEW_SLICE, n_slices=1))
 
     read_prompts(args.prompts, range(0))
     prompts = sample(args.prompts, args.preview)

@@ -25,6 +25,8 @@ BEAT = 15.0
 RECENT = 300.0
 SAMPLES = 128
 SUFFIX = ".status.json"
+PREVIEW_SLICE = "preview"
+"""In place of a slice's number: a job that takes its prompts from all slices of its part."""
 
 log = get_logger(__name__)
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from scripts.common.tables import GENERATIONS, PROMPTS, read_table
 from scripts.generate import ledger
-from scripts.generate.status import SUFFIX
+from scripts.generate.status import PREVIEW_SLICE, SUFFIX
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,9 +139,10 @@ def read_jobs(results: Path, sources: Sequence[str] | None = None) -> Iterator[d
 def _checked(status: dict[str, Any]) -> dict[str, Any]:
     """The fields that are computed with; an error where one is missing or no number."""
     recent = {key: float(status["recent"][key]) for key in ("seconds", "texts", "tokens")}
-    counts = ("slice", "n_slices", "gpus", "total", "done", "texts", "tokens", "in_flight")
+    counts = ("n_slices", "gpus", "total", "done", "texts", "tokens", "in_flight")
     words = ("state", "source", "part", "job", "host", "slurm_job_id", "recipe", "model", "engine", "updated")
     return {
+        "slice": PREVIEW_SLICE if status["slice"] == PREVIEW_SLICE else int(status["slice"]),
         **{key: int(status[key]) for key in counts},
         **{key: str(status[key]) for key in words},
         "seconds": float(status["seconds"]),
