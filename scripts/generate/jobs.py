@@ -1,9 +1,9 @@
 """The generation jobs of a run as their status files show them: which are at work, how fast, which need a look.
 
-A job is at work when its file says so and was renewed in the last five minutes (it is, every 15 seconds). Clocks may
-differ between the reader, the nodes and the file system, so a file's age is taken by the file system's time, counted
-from the newest file at least, and by the node's time, and the smaller one holds. A job that died is no problem any more
-once its part is complete or another job has taken its slice over.
+A job is at work when its file says so and was renewed in the last five minutes (it is, every 15 seconds), and its part
+lacks something. Clocks may differ between the reader, the nodes and the file system, so a file's age is taken by the
+file system's time, counted from the newest file at least, and by the node's time, and the smaller one holds. A job that
+died is no problem any more once its part is complete or another job has taken its slice over.
 
 Speeds are of the jobs' own monotonic clocks: "now" is the last five minutes of each job at work, "overall" is all that
 all jobs did. A job at work is slow when it makes less than half the median of tokens per second, and stuck when nothing
@@ -34,7 +34,8 @@ def judge(jobs: Iterable[Job], complete: Collection[tuple[str, str]] = (), now: 
     """
     jobs = _with_ages(list(jobs), time.time() if now is None else now)
     for job in jobs:
-        job["at_work"] = job["state"] == "running" and job["age"] < SILENT
+        over = (job["source"], job["part"]) in complete
+        job["at_work"] = job["state"] == "running" and job["age"] < SILENT and not over
         job["rate"] = _rate(job["recent"]["tokens"], job["recent"]["seconds"]) if job["at_work"] else 0.0
         job["texts_rate"] = _rate(job["recent"]["texts"], job["recent"]["seconds"]) if job["at_work"] else 0.0
         job["overall"] = _rate(job["tokens"], job["seconds"])

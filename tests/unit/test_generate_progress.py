@@ -211,6 +211,10 @@ def test_a_job_that_is_silent_is_probably_dead_unless_its_slice_was_taken_over()
     assert problems(job(0, age=900), job(0, part="001")) == ["silent, probably dead", ""]
 
 
+def test_a_job_that_died_a_moment_ago_is_not_at_work_in_a_part_that_is_complete():
+    assert [entry["at_work"] for entry in judge([job(0), job(0, part="001")], {("web", "000")}, NOW)] == [False, True]
+
+
 def test_failed_and_ended_jobs_are_named_until_another_takes_over():
     assert problems(job(0, state="failed"), job(1, state="ended")) == [
         "failed, see its log",
