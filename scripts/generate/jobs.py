@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 SILENT = 300.0
+MISSED_BEATS = 60.0
 STUCK = 600.0
 SLOW_SHARE = 0.5
 SETTLED = 60.0
@@ -33,17 +34,18 @@ def judge(jobs: Iterable[Job], complete: Collection[tuple[str, str]] = (), now: 
         now: the reader's clock; for tests.
     """
     jobs = _with_ages(list(jobs), time.time() if now is None else now)
-    for job in jobs:
-        over = (job["source"], job["part"]) in complete
-        job["at_work"] = job["state"] == "running" and job["age"] < SILENT and not over
-        job["rate"] = _rate(job["recent"]["tokens"], job["recent"]["seconds"]) if job["at_work"] else 0.0
-        job["texts_rate"] = _rate(job["recent"]["texts"], job["recent"]["seconds"]) if job["at_work"] else 0.0
-        job["overall"] = _rate(job["tokens"], job["seconds"])
-    settled = [job["rate"] for job in jobs if job["at_work"] and job["recent"]["seconds"] >= SETTLED]
-    median = statistics.median(settled) if settled else 0.0
     of_part: dict[tuple[str, str], list[Job]] = {}
     for job in jobs:
         of_part.setdefault((job["source"], job["part"]), []).append(job)
+    for part, own in of_part.items():
+        for job in own:
+            alive = job["state"] == "running" and job["age"] < SILENT
+            job["at_work"] = alive and part not in complete and not _taken_over(job, own, MISSED_BEATS)
+            job["rate"] = _rate(job["recent"]["tokens"], job["recent"]["seconds"]) if job["at_work"] else 0.0
+            job["texts_rate"] = _rate(job["recent"]["texts"], job["recent"]["seconds"]) if job["at_work"] else 0.0
+            job["overall"] = _rate(job["tokens"], job["seconds"])
+    settled = [job["rate"] for job in jobs if job["at_work"] and job["recent"]["seconds"] >= SETTLED]
+    median = statistics.median(settled) if settled else 0.0
     for part, own in of_part.items():
         for job in own:
             over = not job["at_work"] and (part in complete or _taken_over(job, own))
@@ -79,10 +81,10 @@ def _with_ages(jobs: list[Job], now: float) -> list[Job]:
     return result
 
 
-def _taken_over(job: Job, of_part: Iterable[Job]) -> bool:
-    """Whether a later job of the same part worked on the slice, or on another cut of the part."""
+def _taken_over(job: Job, of_part: Iterable[Job], seconds: float = 0.0) -> bool:
+    """Whether a job of the part that was renewed so much later worked on the slice, or on another cut of the part."""
     return any(
-        other["age"] < job["age"] and (other["slice"] == job["slice"] or other["n_slices"] != job["n_slices"])
+        other["age"] < job["age"] - seconds and (other["slice"] == job["slice"] or other["n_slices"] != job["n_slices"])
         for other in of_part
     )
 

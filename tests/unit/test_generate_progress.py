@@ -215,6 +215,11 @@ def test_a_job_that_died_a_moment_ago_is_not_at_work_in_a_part_that_is_complete(
     assert [entry["at_work"] for entry in judge([job(0), job(0, part="001")], {("web", "000")}, NOW)] == [False, True]
 
 
+def test_a_job_that_died_a_moment_ago_is_not_at_work_beside_the_one_that_goes_on_with_its_slice():
+    dead, goes_on, second_writer = job(0, age=120), job(0, age=5), job(0, age=15)
+    assert [entry["at_work"] for entry in judge([dead, goes_on, second_writer], (), NOW)] == [False, True, True]
+
+
 def test_failed_and_ended_jobs_are_named_until_another_takes_over():
     assert problems(job(0, state="failed"), job(1, state="ended")) == [
         "failed, see its log",
