@@ -1,9 +1,9 @@
 """The generation jobs of a run as their status files show them: which are at work, how fast, which need a look.
 
-A job is at work when its file says so and was renewed in the last five minutes (it is, every 15 seconds). Clocks may
-differ between the reader, the nodes and the file system, so a file's age is taken by the file system's time, counted
-from the newest file at least, and by the node's time, and the smaller one holds. A job that died is no problem any more
-once its part is complete or another job has taken its slice over.
+A job is at work when its file says so and was renewed in the last five minutes (it is, every 15 seconds), and its part
+lacks something. Clocks may differ between the reader, the nodes and the file system, so a file's age is taken by the
+file system's time, counted from the newest file at least, and by the node's time, and the smaller one holds. A job that
+died is no problem any more once its part is complete or another job has taken its slice over.
 
 Speeds are of the jobs' own monotonic clocks: "now" is the last five minutes of each job at work, "overall" is all that
 all jobs did. A job at work is slow when it makes less than half the median of tokens per second, and stuck when nothing
@@ -19,6 +19,7 @@ from typing import Any
 from scripts.generate.status import PREVIEW_SLICE
 
 SILENT = 300.0
+MISSED_BEATS = 60.0
 STUCK = 600.0
 SLOW_SHARE = 0.5
 SETTLED = 60.0
@@ -35,16 +36,18 @@ def judge(jobs: Iterable[Job], complete: Collection[tuple[str, str]] = (), now: 
         now: the reader's clock; for tests.
     """
     jobs = _with_ages(list(jobs), time.time() if now is None else now)
-    for job in jobs:
-        job["at_work"] = job["state"] == "running" and job["age"] < SILENT
-        job["rate"] = _rate(job["recent"]["tokens"], job["recent"]["seconds"]) if job["at_work"] else 0.0
-        job["texts_rate"] = _rate(job["recent"]["texts"], job["recent"]["seconds"]) if job["at_work"] else 0.0
-        job["overall"] = _rate(job["tokens"], job["seconds"])
-    settled = [job["rate"] for job in jobs if job["at_work"] and job["recent"]["seconds"] >= SETTLED]
-    median = statistics.median(settled) if settled else 0.0
     of_part: dict[tuple[str, str], list[Job]] = {}
     for job in jobs:
         of_part.setdefault((job["source"], job["part"]), []).append(job)
+    for part, own in of_part.items():
+        for job in own:
+            alive = job["state"] == "running" and job["age"] < SILENT
+            job["at_work"] = alive and part not in complete and not _taken_over(job, own, MISSED_BEATS)
+            job["rate"] = _rate(job["recent"]["tokens"], job["recent"]["seconds"]) if job["at_work"] else 0.0
+            job["texts_rate"] = _rate(job["recent"]["texts"], job["recent"]["seconds"]) if job["at_work"] else 0.0
+            job["overall"] = _rate(job["tokens"], job["seconds"])
+    settled = [job["rate"] for job in jobs if job["at_work"] and job["recent"]["seconds"] >= SETTLED]
+    median = statistics.median(settled) if settled else 0.0
     for part, own in of_part.items():
         for job in own:
             over = not job["at_work"] and (part in complete or _taken_over(job, own))
@@ -80,9 +83,9 @@ def _with_ages(jobs: list[Job], now: float) -> list[Job]:
     return result
 
 
-def _taken_over(job: Job, of_part: Iterable[Job]) -> bool:
-    """Whether a later job of the same part worked on the slice, or on another cut of the part."""
-    return any(other["age"] < job["age"] and _same_work(job, other) for other in of_part)
+def _taken_over(job: Job, of_part: Iterable[Job], seconds: float = 0.0) -> bool:
+    """Whether a job of the part that was renewed so much later worked on the slice, or on another cut of the part."""
+    return any(other["age"] < job["age"] - seconds and _same_work(job, other) for other in of_part)
 
 
 def _same_work(job: Job, other: Job) -> bool:

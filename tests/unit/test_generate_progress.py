@@ -12,6 +12,7 @@ from scripts.common.ids import content_id
 from scripts.common.tables import GENERATIONS, PROMPTS, write_table
 from scripts.engines import Sampling
 from scripts.generate import ledger, progress
+from scripts.generate import slice as slice_
 from scripts.generate.job import Drain, Job, Limits
 from scripts.generate.jobs import judge, speeds
 from scripts.generate.progress import look
@@ -211,6 +212,15 @@ def test_a_job_that_is_silent_is_probably_dead_unless_its_slice_was_taken_over()
     assert problems(job(0, age=900), job(0, part="001")) == ["silent, probably dead", ""]
 
 
+def test_a_job_that_died_a_moment_ago_is_not_at_work_in_a_part_that_is_complete():
+    assert [entry["at_work"] for entry in judge([job(0), job(0, part="001")], {("web", "000")}, NOW)] == [False, True]
+
+
+def test_a_job_that_died_a_moment_ago_is_not_at_work_beside_the_one_that_goes_on_with_its_slice():
+    dead, goes_on, second_writer = job(0, age=120), job(0, age=5), job(0, age=15)
+    assert [entry["at_work"] for entry in judge([dead, goes_on, second_writer], (), NOW)] == [False, True, True]
+
+
 def test_failed_and_ended_jobs_are_named_until_another_takes_over():
     assert problems(job(0, state="failed"), job(1, state="ended")) == [
         "failed, see its log",
@@ -296,3 +306,37 @@ def test_a_tally_is_what_the_rows_say(rows):
 
 def test_tallies_add_up():
     assert Tally(3, 1) + Tally(None, 2, 1) + Tally(4, tokens=7) == Tally(7, 3, 1, tokens=7)
+
+
+def test_a_generation_job_keeps_its_status_beside_its_rows(tmp_path, random_lm, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    asked = make_prompts(tmp_path, "web", 6)
+    folder = tmp_path / "generations/ledger/web/part-000"
+    slice_.main(
+        [
+            *f"--prompts {tmp_path}/prompts/web/part-000.parquet --ledger {folder} --source web --part 000".split(),
+            *f"--output {tmp_path}/slice.json --slice 0 --n-slices 1 --gpus 0 --rows-per-segment 4".split(),
+            *[
+                "--max-attempts",
+                "2",
+                "--max-failure-rate",
+                "0.5",
+                "--dtype",
+                "float32",
+                "--max-model-len",
+                "256",
+                "--max-in-flight",
+                "3",
+            ],
+            *f"--engine transformers --model {random_lm} --max-new-tokens 20 --seed 1 --temperature 0.8".split(),
+            *["--top-p", "0.95", "--top-k", "50", "--repetition-penalty", "1.2", "--threads", "1"],
+            *("--options", '{"device": "cpu"}'),
+        ]
+    )
+    (file,) = folder.glob(f"*{SUFFIX}")
+    status = json.loads(file.read_text())
+    (written,) = {path.name.rsplit("-", 1)[0] for path in folder.glob("*.parquet")}
+    assert (status["job"], status["state"], status["slurm_job_id"]) == (written, "finished", "4711")
+    total = look(tmp_path, SPLITS)["total"]
+    assert (total["done"], total["tokens"]) == (len(asked), status["tokens"])
+    assert status["done"] == status["total"] == len(asked)
