@@ -26,11 +26,11 @@ from scripts import engines
 from scripts.engines import EngineSettings, Request, Sampling, chat, orphans, vllm
 
 MODEL = "resources/tiny-lm"
-WORDS = Path(__file__).read_text(encoding="utf-8").split()
+WORDS = (Path(MODEL) / "README.md").read_text(encoding="utf-8").split()
 
 
 def requests(count: int) -> list[Request]:
-    """Prompts of 20 to 200 words, each with its seed."""
+    """Prompts of 20 to 200 words, none of which names a control token, each with its seed."""
     generator = random.Random(1)
     texts = (" ".join(generator.choices(WORDS, k=generator.randint(20, 200))) for _ in range(count))
     return [Request(str(n), f"Write a short lesson about this page: {text}", n) for n, text in enumerate(texts)]
