@@ -43,7 +43,7 @@ class Server:
         self._command = [python, *SERVE, "--port", str(self.port)]
 
     def start(self):
-        cpu = {"VLLM_CPU_NUM_OF_RESERVED_CPU": "0", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "2"}
+        cpu = {"VLLM_CPU_NUM_OF_RESERVED_CPU": "0", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
         environment = {**os.environ, **cpu, "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_API_KEY": KEY}
         self._process = subprocess.Popen(
             self._command,
@@ -125,8 +125,9 @@ def test_a_slice_fills_the_ledger_and_lengths_are_the_servers_own(server, tmp_pa
         row = found[content_id(text)]
         body = {"model": "tiny", "messages": [{"role": "user", "content": text}], "seed": row["sampling_seed"]}
         body |= {"temperature": 0.6, "top_p": 0.95, "top_k": 50, "repetition_penalty": 1.2, "max_tokens": 64}
+        body |= {"stop": ["<|endoftext|>"], "return_token_ids": True}
         headers = {"Authorization": f"Bearer {KEY}"}
-        reply = httpx.post(f"{server.url}/chat/completions", json=body | {"return_token_ids": True}, headers=headers)
+        reply = httpx.post(f"{server.url}/chat/completions", json=body, headers=headers, timeout=600)
         choice = reply.json()["choices"][0]
         assert (choice["message"]["content"], choice["finish_reason"]) == (row["text"], row["finish_reason"])
         assert len(choice["token_ids"]) == row["text_token_length"]
