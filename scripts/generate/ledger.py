@@ -5,7 +5,8 @@ its journal, `<job>-<nnnn>.journal`. At `rows_per_segment` rows the journal beco
 `<job>-<nnnn>.parquet`: written under a temporary name, flushed to disk and renamed, then the journal is removed. When
 the job ends it merges its segments into a few; `scripts/generate/compact.py` does the same for jobs that were killed.
 A journal that such a job left stays, and counts, for good. Nothing else is ever changed or removed, so the ledgers of
-two clusters merge by copying the files of one folder into the other.
+two clusters merge by copying the files of one folder into the other (while jobs run: with rsync, which renames a file
+when it is whole; half a file would be set aside).
 
 Rows are keyed by prompt and recipe; the same row may be found twice. A row with finish reason `error` tells how many
 attempts a prompt has cost; `refused` says that the engine can never answer it.

@@ -24,7 +24,7 @@ def arguments(**generate):
     return [str(SEALED.relative_to(ROOT)), *ONLY, "--config", f"run={RUN}", f"generate={{{settings}}}"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sealed():
     """The bytes of the part after an undisturbed run."""
     shutil.rmtree(FOLDER, ignore_errors=True)

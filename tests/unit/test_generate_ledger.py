@@ -219,6 +219,14 @@ def test_what_cannot_be_read_at_the_moment_stays_where_it_is(tmp_path):
     assert (tmp_path / "unreadable.parquet").exists()
 
 
+def test_a_file_that_stays_listed_but_is_not_there_is_an_error_and_no_missing_text(tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger, "PATIENCE", (0.0, 0.0))
+    write(tmp_path, [("job", [row("prompt-0")])])
+    (tmp_path / "gone-0000.parquet").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OSError, match=r"gone-0000.parquet is listed but cannot be opened"):
+        ledger.finished(tmp_path, "ours")
+
+
 def test_a_file_that_is_still_being_written_is_not_looked_at(tmp_path):
     (tmp_path / ".job-0000.parquet.1234.tmp").write_bytes(b"half a segm")
     assert ledger.finished(tmp_path, "ours").done == frozenset()

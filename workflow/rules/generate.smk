@@ -66,7 +66,7 @@ rule generate_seal:
     conda:
         "../../envs/base.yaml"
     resources:
-        mem_mb=3000,
+        mem_mb=2000,
     params:
         ledger=LEDGER,
         state=ledger_state,
