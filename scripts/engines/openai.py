@@ -13,8 +13,7 @@ Requests run at the same time in one thread, at most `max_in_flight` of them and
   there is; one that does not fit at all is refused.
 * A refused key, an unknown model or host, a bad certificate ends the job at once.
 
-The key comes from the environment variable OPENAI_API_KEY alone. It is taken out of every message and, if it is no mere
-word, of every text; it is sent to the endpoint only, since redirects are not followed.
+The key comes from the environment variable OPENAI_API_KEY alone and is in no message (exchange.py).
 
 Endpoints ignore fields that they do not know: llama.cpp calls the repetition penalty repeat_penalty, TGI's chat has
 none and no top_k. A stop string that is a special token of the model but not its end never shows in vLLM's text: give
@@ -29,26 +28,18 @@ import contextlib
 import dataclasses
 import heapq
 import math
-import os
 import random
-import socket
-import ssl
 import time
-from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from scripts.common.errors import InputError
 from scripts.common.logging import get_logger
-from scripts.engines import Completion, EngineSettings, Request, Sampling, replies
+from scripts.engines import Completion, EngineSettings, Request, Sampling, exchange, replies
 from scripts.engines.pace import LONGEST_WAIT, Pace
 
 DEFAULTS = {"timeout": 600.0, "retries": 5, "backoff": 1.0, "patience": 30.0, "omit": [], "body": {}}
-CONNECT_TIMEOUT = 30.0
-LARGEST_ANSWER = 16 * 2**20
 SECONDS_BETWEEN_WARNINGS = 30.0
-A_WORD = 16
-"""A shorter key, such as the EMPTY that local servers take, may well stand in a text."""
 LIMITS = {"max_tokens", "max_completion_tokens"}
 
 log = get_logger(__name__)
@@ -73,15 +64,7 @@ def load(settings: EngineSettings, sampling: Sampling) -> "OpenAIEngine":
             raise InputError(f"llm.options.{name} is {value!r}; it has to be like {default!r}")
         if number and not 0 <= value < math.inf:
             raise InputError(f"llm.options.{name} is {value!r}; it has to be 0 or more")
-    return OpenAIEngine(settings, sampling, _key())
-
-
-def _key() -> str:
-    """The key without the line end that a file of it brings along; the message about a bad one does not show it."""
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    if not all("!" <= character <= "~" for character in key):
-        raise InputError("OPENAI_API_KEY holds a space, a line end or a character that is not ASCII: no key has those")
-    return key
+    return OpenAIEngine(settings, sampling, exchange.secret())
 
 
 @dataclasses.dataclass(order=True)
@@ -100,26 +83,23 @@ class _Asked:
 class OpenAIEngine:
     """See the module's docstring; use `load` to make one."""
 
-    def __init__(self, settings: EngineSettings, sampling: Sampling, key: str) -> None:
-        import httpx
-
+    def __init__(self, settings: EngineSettings, sampling: Sampling, secret: exchange.Secret) -> None:
         self._settings = settings
         self._sampling = sampling
         self._options = DEFAULTS | dict(settings.options)
         self._url = settings.endpoint.rstrip("/") + "/chat/completions"
-        self._secrets = {key, key.replace("/", "\\/"), quote(key, safe="")} - {""}
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._certificates = httpx.create_ssl_context()
+        self._secret = secret
+        self._line = exchange.Line(self._url, secret.headers, self._options["timeout"])
         self._pace = Pace(settings.max_in_flight, self._options["backoff"])
         self._loop = asyncio.new_event_loop()
         self._news = asyncio.Event()
-        self._clients: list[httpx.AsyncClient] = []
         self._waiting: list[_Asked] = []
         self._tasks: set[asyncio.Task] = set()
         self._finished: list[Completion] = []
         self._failure: InputError | None = None
         self._submitted = self.in_flight = 0
-        self._last_answer = self._last_warning = -math.inf
+        self._answered, self._silent_since = False, math.inf
+        self._last_warning = -math.inf
 
     def submit(self, request: Request) -> None:
         """Takes a request, which waits for its turn."""
@@ -145,8 +125,7 @@ class OpenAIEngine:
 
     async def _hang_up(self, tasks: set[asyncio.Task]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
-        for client in self._clients:
-            await client.aclose()
+        await self._line.close()
 
     async def _round(self) -> list[Completion]:
         """Starts what may start, and waits for news."""
@@ -177,20 +156,17 @@ class OpenAIEngine:
         except TimeoutError:
             self._pace.slow(started, time.monotonic())
             self._ask_again(asked, f"no whole answer within {self._options['timeout']:g} seconds")
-        except replies.TooLong as error:
-            self._pace.failed()
-            self._finish(asked, str(error), "refused")
         except replies.Hopeless as error:
-            if error.at_first and self._last_answer > -math.inf:
+            if error.at_first and self._answered:
                 self._put_off(asked, started, replies.Busy(str(error)))
             else:
                 self._fail(str(error))
         except Exception as error:
             self._pace.failed()
-            self._finish(asked, repr(error), "error")
+            self._finish(asked, repr(error))
         else:
             self._pace.answered()
-            self._last_answer = time.monotonic()
+            self._answered, self._silent_since = True, math.inf
             self._finished.append(completion)
         finally:
             self._news.set()
@@ -201,14 +177,15 @@ class OpenAIEngine:
         wait = self._pace.busy(started, now, busy.retry_after)
         asked.busy += 1
         asked.busy_since = min(asked.busy_since, started)
+        self._silent_since = min(self._silent_since, started)
         patience = 60 * self._options["patience"]
-        if now - max(asked.busy_since, self._last_answer) >= patience:
+        if now - self._silent_since >= patience:
             self._fail(
                 f"has answered nothing for {self._options['patience']:g} minutes ({busy}). Run again when it answers: "
                 "what was finished is kept. llm.options.patience is how long to wait"
             )
         elif asked.busy > self._options["retries"] and now - asked.busy_since >= patience:
-            self._finish(asked, f"{busy}; put off {asked.busy} times, while other requests were answered", "error")
+            self._finish(asked, f"{busy}; put off {asked.busy} times, while other requests were answered")
         else:
             asked.ready = now
             heapq.heappush(self._waiting, asked)
@@ -217,7 +194,7 @@ class OpenAIEngine:
                 log.warning(
                     "the endpoint is busy or down (%s): asking again in %.0f s, then %d at once; the job ends when "
                     "nothing is answered for %g minutes",
-                    self._hide(str(busy)),
+                    self._secret.hide(str(busy)),
                     wait,
                     self._pace.allowed,
                     self._options["patience"],
@@ -227,73 +204,32 @@ class OpenAIEngine:
         """A request whose exchange went wrong waits by itself, unless that was its last retry."""
         asked.broken += 1
         if asked.broken > self._options["retries"]:
-            self._finish(asked, f"{message}; asked {asked.broken} times", "error")
+            self._finish(asked, f"{message}; asked {asked.broken} times")
         else:
             wait = min(self._options["backoff"] * 2.0 ** min(asked.broken - 1, 64), LONGEST_WAIT)
             asked.ready = time.monotonic() + wait * random.uniform(0.5, 1)
             heapq.heappush(self._waiting, asked)
 
-    def _finish(self, asked: _Asked, message: str, reason: str) -> None:
-        self._finished.append(Completion(asked.request.request_id, self._hide(message), 0, reason))
+    def _finish(self, asked: _Asked, error: str) -> None:
+        self._finished.append(Completion(asked.request.request_id, self._secret.hide(error), 0, "error"))
 
     def _fail(self, message: str) -> None:
-        self._failure = InputError(self._hide(f"{self._url} {message} (model {self._settings.model})"))
+        self._failure = InputError(self._secret.hide(f"{self._url} {message} (model {self._settings.model})"))
 
     async def _ask(self, asked: _Asked) -> Completion:
-        """One exchange, and another one without a limit of tokens when the prompt leaves no room for that many."""
+        """One exchange, and another one without a limit when the prompt leaves no room for that many tokens."""
         try:
             return await self._post(asked)
-        except replies.TooLong:
-            if not asked.limited or not LIMITS & set(self._body(asked)):
-                raise
-            asked.limited = False
-            return await self._post(asked)
+        except replies.TooLong as error:
+            if asked.limited and LIMITS & set(self._body(asked)):
+                asked.limited = False
+                return await self._ask(asked)
+            return Completion(asked.request.request_id, str(error), 0, "refused")
 
     async def _post(self, asked: _Asked) -> Completion:
-        import httpx
-
-        try:
-            async with asyncio.timeout(self._options["timeout"]):
-                status, headers, body = await self._send(self._body(asked))
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            for cause in _causes(error):
-                if isinstance(cause, ssl.SSLError):
-                    raise replies.Hopeless(f"cannot be reached by TLS: {cause}") from error
-                if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
-                    raise replies.Hopeless(f"has an unknown host: {cause}", at_first=True) from error
-            raise replies.Busy(f"{type(error).__name__}: {error}") from error
-        except httpx.RequestError as error:
-            raise replies.Broken(f"{type(error).__name__}: {error}") from error
-        if body is None:
-            message = f"the answer has more than {LARGEST_ANSWER} bytes"
-            return Completion(asked.request.request_id, message, 0, "error")
-        completion = replies.read(asked.request.request_id, status, headers, body, self._hide)
-        return dataclasses.replace(completion, text=self._hide(completion.text, at_least=A_WORD))
-
-    async def _send(self, body: dict[str, Any]) -> tuple[int, Any, str | None]:
-        """Status, headers and body (None: too large) of one exchange.
-
-        A connection is a client of its own: the time that a pool of httpx takes for a request grows with its size.
-        """
-        import httpx
-
-        client = self._clients.pop() if self._clients else None
-        if client is None:
-            timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT)
-            client = httpx.AsyncClient(headers=self._headers, timeout=timeout, verify=self._certificates)
-        try:
-            chunks, size = [], 0
-            async with client.stream("POST", self._url, json=body) as response:
-                async for chunk in response.aiter_bytes():
-                    chunks.append(chunk)
-                    size += len(chunk)
-                    if size > LARGEST_ANSWER:
-                        return response.status_code, response.headers, None
-        except BaseException:
-            await client.aclose()
-            raise
-        self._clients.append(client)
-        return response.status_code, response.headers, b"".join(chunks).decode("utf-8", "replace")
+        status, headers, answer = await self._line.post(self._body(asked))
+        completion = replies.read(asked.request.request_id, status, headers, answer, self._secret.hide)
+        return dataclasses.replace(completion, text=self._secret.hide_in_text(completion.text))
 
     def _body(self, asked: _Asked) -> dict[str, Any]:
         sampling, request = self._sampling, asked.request
@@ -314,18 +250,3 @@ class OpenAIEngine:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         left_out = set(self._options["omit"]) | (set() if asked.limited else LIMITS)
         return {name: value for name, value in (body | self._options["body"]).items() if name not in left_out}
-
-    def _hide(self, text: str, at_least: int = 1) -> str:
-        """A text without the key, if that has at least so many characters."""
-        for secret in self._secrets:
-            if len(secret) >= at_least:
-                text = text.replace(secret, "[key]")
-        return text
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception and those that it came of."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__

@@ -225,6 +225,14 @@ def test_a_request_that_alone_is_put_off_for_ever_is_an_error(endpoint):
     assert {answer.finish_reason for name, answer in result.items() if name != "a"} == {"stop"}
 
 
+def test_patience_ends_while_many_requests_wait_for_their_turn(endpoint):
+    for number in range(200):
+        endpoint.scripts[f"prompt {number}"] = [(503, "down", {})]
+    with pytest.raises(InputError, match=r"nothing for 0\.005 minutes"):
+        answers(endpoint, list(endpoint.scripts), in_flight=200, patience=0.005, backoff=0.05)
+    assert len(endpoint.asked) < 200
+
+
 def test_an_endpoint_that_is_down_ends_the_job_when_patience_does(endpoint):
     endpoint.server.shutdown()
     endpoint.server.server_close()
@@ -291,7 +299,7 @@ def test_an_answer_without_end_is_broken_off(endpoint):
                 handler.wfile.write(b" " * 2**20)
 
     endpoint.scripts["a"] = [pour]
-    assert answers(endpoint, ["a"])["a"].text == "the answer has more than 16777216 bytes"
+    assert answers(endpoint, ["a"], retries=0)["a"].text == "the answer has more than 16777216 bytes; asked 1 times"
 
 
 def test_packed_answers_are_read(endpoint):
@@ -301,7 +309,7 @@ def test_packed_answers_are_read(endpoint):
 
 def test_a_packed_answer_without_end_is_broken_off(endpoint):
     endpoint.scripts["a"] = [(200, gzip.compress(b" " * 2**26), {"Content-Encoding": "gzip"})]
-    assert "more than" in answers(endpoint, ["a"])["a"].text
+    assert "more than" in answers(endpoint, ["a"], retries=0)["a"].text
 
 
 def test_a_refusal_is_an_error_and_not_asked_again(endpoint):

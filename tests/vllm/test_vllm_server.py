@@ -125,8 +125,9 @@ def test_a_slice_fills_the_ledger_and_lengths_are_the_servers_own(server, tmp_pa
         row = found[content_id(text)]
         body = {"model": "tiny", "messages": [{"role": "user", "content": text}], "seed": row["sampling_seed"]}
         body |= {"temperature": 0.6, "top_p": 0.95, "top_k": 50, "repetition_penalty": 1.2, "max_tokens": 64}
+        body |= {"stop": ["<|endoftext|>"], "return_token_ids": True}
         headers = {"Authorization": f"Bearer {KEY}"}
-        reply = httpx.post(f"{server.url}/chat/completions", json=body | {"return_token_ids": True}, headers=headers)
+        reply = httpx.post(f"{server.url}/chat/completions", json=body, headers=headers, timeout=600)
         choice = reply.json()["choices"][0]
         assert (choice["message"]["content"], choice["finish_reason"]) == (row["text"], row["finish_reason"])
         assert len(choice["token_ids"]) == row["text_token_length"]
