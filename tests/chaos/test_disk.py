@@ -40,6 +40,7 @@ def small_disk(part):
 
 
 def test_a_full_disk_ends_the_job_and_loses_nothing_that_was_written(part, endpoint, small_disk, finish):
+    part.grow(150)
     asked = 0
     for pages in (0, 1, 2, 3, 4, 7):
         small_disk(pages)
