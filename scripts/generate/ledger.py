@@ -231,6 +231,8 @@ def _read_journal(path: Path) -> pa.Table:
     """The rows of a journal; damaged lines are reported, and the file stays: its job may be writing it."""
     try:
         rows, damaged = journal.read(path.read_bytes())
+    except IsADirectoryError as error:
+        raise segment.Damaged(error) from error
     except OSError as error:
         if error.errno in segment.GONE:
             raise segment.Gone(path) from error

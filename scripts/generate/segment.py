@@ -57,6 +57,8 @@ def read(path: Path, columns: Sequence[str] = tuple(GENERATIONS.names)) -> pa.Ta
     try:
         with path.open("rb") as file:
             return _parse(file, columns)
+    except IsADirectoryError as error:
+        raise Damaged(error) from error
     except OSError as error:
         if error.errno in GONE:
             raise Gone(path) from error

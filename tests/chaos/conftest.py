@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from tests.chaos.programs import IN_FLIGHT, UNWRITTEN, Part, check_sealed, openai_flags
+from tests.chaos.programs import IN_FLIGHT, Part, check_sealed, openai_flags
 from tests.chaos.server import Endpoint
 
 SEED = os.environ.get("CHAOS_SEED") or str(random.SystemRandom().randrange(10**9))
@@ -108,7 +108,7 @@ class Account:
         lost = asked - gained
         KILLS[self.kind] += 1
         LOST[self.kind].append(lost)
-        assert 0 <= lost <= IN_FLIGHT + UNWRITTEN, f"asked {asked}, kept {gained}"
+        assert 0 <= lost <= IN_FLIGHT, f"asked {asked}, kept {gained}"
         self.open()
         return gained
 

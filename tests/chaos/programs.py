@@ -28,7 +28,6 @@ SAMPLING = [
     *("--max-new-tokens", "100", "--seed", "1"),
 ]
 LIMITS = ["--max-attempts", "3", "--max-failure-rate", "0.3"]
-UNWRITTEN = 0 if (ROOT / "scripts/generate/journal.py").exists() else ROWS
 NAMES = ["--source", "web", "--part", "000"]
 OPTIONS = '{"timeout": 30, "retries": 8, "backoff": 0.001}'
 

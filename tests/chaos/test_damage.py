@@ -20,11 +20,11 @@ PROMPT_OF = {content_id(str(number)): prompt(number) for number in range(200)}
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A part whose ledger holds 60 texts in many segments, made by jobs that were killed."""
+    """A part whose ledger holds 120 texts in many segments, made by jobs that were killed."""
     served = Endpoint()
-    part = Part(tmp_path_factory.mktemp("whole"), 60, openai_flags(served))
+    part = Part(tmp_path_factory.mktemp("whole"), 120, openai_flags(served))
     while part.texts().total() < part.count:
-        goal = served.delivered.total() + 23
+        goal = served.delivered.total() + 28
         program = part.start()
         wait_for(lambda: program.process.poll() is not None or served.delivered.total() >= goal, "answers", every=0)  # noqa: B023
         if program.kill() == -signal.SIGKILL:
@@ -98,39 +98,77 @@ def complete(part, finish):
     finish(part)
 
 
-@pytest.mark.parametrize("name", DAMAGES)
-def test_a_damaged_segment_costs_its_own_texts_and_no_others(copy, endpoint, finish, name):
-    path = max(copy.files("*.parquet"), key=lambda path: path.stat().st_size)
-    lost = held(path)
-    DAMAGES[name](path)
-    complete(copy, finish)
-    assert set(endpoint.asked) == lost
-    assert set(endpoint.asked.values()) == {1}
-    aside = list((copy.ledger / "aside").iterdir())
-    assert [one.name.partition(".")[0] for one in aside] == [path.stem]
-
-
-def test_all_damages_at_once(copy, endpoint, finish):
-    lost = set()
-    for damage, path in zip(DAMAGES.values(), copy.files("*.parquet"), strict=False):
+def test_damaged_segments_cost_their_own_texts_and_no_others(copy, endpoint, finish):
+    """Each segment is damaged in another way."""
+    lost, damaged = set(), {}
+    paths = copy.files("*.parquet")
+    assert len(paths) > len(DAMAGES)
+    for (name, damage), path in zip(DAMAGES.items(), paths, strict=False):
         lost |= held(path)
+        damaged[path.stem] = name
         damage(path)
     complete(copy, finish)
     assert set(endpoint.asked) == lost
     assert set(endpoint.asked.values()) == {1}
+    aside = {path.name.partition(".")[0] for path in (copy.ledger / "aside").iterdir()}
+    assert aside == set(damaged), [damaged[name] for name in set(damaged) - aside]
 
 
-def test_a_folder_with_the_name_of_a_segment_is_reported(copy, endpoint, finish):
+def test_a_damaged_journal_costs_the_damaged_lines(copy, endpoint, finish):
+    """A bit in the middle of one, and another cut off in its last line."""
+    journals = [path for path in copy.files("*.journal") if path.read_bytes().count(b"\n") > 1]
+    middle, last = journals[0], journals[-1]
+    assert middle != last
+    lines = middle.read_bytes().splitlines(keepends=True)
+    flip(middle, len(lines[0]) // 2)
+    last.write_bytes(last.read_bytes()[:-7])
+    first = copy.start()
+    assert first.wait() == 0, first.said
+    assert middle.name in first.said
+    finish(copy)
+    assert endpoint.asked.total() == 2
+    assert set(endpoint.asked.values()) == {1}
+
+
+def test_a_journal_may_be_torn_at_every_byte_of_its_last_line(whole, tmp_path):
+    source = max(whole.files("*.journal"), key=lambda path: path.stat().st_size)
+    data = source.read_bytes()
+    path = tmp_path / source.name
+    path.write_bytes(data)
+    (rows,) = (table.to_pylist() for table in ledger.segments(tmp_path))
+    for end in range(data.rindex(b"\n", 0, -1) + 1, len(data)):
+        path.write_bytes(data[:end])
+        found = [row for table in ledger.segments(tmp_path) for row in table.to_pylist()]
+        assert found == rows[:-1], end
+
+
+def test_any_flipped_bit_of_a_journal_costs_its_own_lines_only(whole, tmp_path, chance):
+    """Two lines where the line feed between them was hit."""
+    source = max(whole.files("*.journal"), key=lambda path: path.stat().st_size)
+    path = tmp_path / source.name
+    shutil.copy(source, path)
+    rows = [row for table in ledger.segments(tmp_path) for row in table.to_pylist()]
+    for _ in range(400):
+        shutil.copy(source, path)
+        place, bit = chance.randrange(path.stat().st_size), chance.randrange(8)
+        flip(path, place, bit)
+        found = [row for table in ledger.segments(tmp_path) for row in table.to_pylist()]
+        assert all(row in rows for row in found), f"bit {bit} of byte {place}"
+        assert len(rows) - len(found) in (1, 2), f"bit {bit} of byte {place}"
+
+
+def test_folders_with_the_names_of_ledger_files_are_put_aside(copy, endpoint, finish):
     path = copy.files("*.parquet")[0]
     lost = held(path)
     as_folder(path)
+    (copy.ledger / "a-0000.journal").mkdir()
     first = copy.start()
-    if first.wait() != 0:
-        assert path.name in first.said
-        assert "Traceback" not in first.said
-        shutil.rmtree(path)
-    complete(copy, finish)
+    assert first.wait() == 0, first.said
+    assert path.name in first.said
+    assert "a-0000.journal" in first.said
+    finish(copy)
     assert set(endpoint.asked) == lost
+    assert len(list((copy.ledger / "aside").iterdir())) == 2
 
 
 def test_files_of_others_are_left_alone(copy, endpoint, finish):

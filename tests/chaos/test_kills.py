@@ -1,15 +1,17 @@
 """kill -9 of the cheap engine's job: at every file operation, at random moments, in the middle of a write."""
 
 import signal
+import sys
 
 from tests.chaos.conftest import KILLS
-from tests.chaos.programs import IN_FLIGHT, UNWRITTEN, spinning, wait_for
+from tests.chaos.programs import IN_FLIGHT, spinning, wait_for
 from tests.chaos.server import completion, text_of
 
 
-def test_killed_at_every_file_operation_of_the_ledger(part, endpoint, account, finish, monkeypatch, tmp_path):
+def test_killed_at_every_file_operation_of_the_ledger(part, endpoint, account, finish, tmp_path):
     """The n-th run is killed just before its n-th operation on the ledger folder."""
-    part.grow(150)
+    part.grow(300)
+    part.rows_per_segment = 3
     log = tmp_path / "operations"
     costs = account(part, endpoint, "kill -9 at a file operation")
     for number in range(1, 29):
@@ -19,7 +21,7 @@ def test_killed_at_every_file_operation_of_the_ledger(part, endpoint, account, f
     met = {line.split()[1] for line in log.read_text().splitlines() if line.endswith("<-")}
     assert {"open", "os.rename", "os.fsync"} <= met
     finish(part)
-    assert endpoint.asked.total() <= part.count + number * (IN_FLIGHT + UNWRITTEN)
+    assert endpoint.asked.total() <= part.count + number * IN_FLIGHT
 
 
 def test_killed_at_random_moments(part, endpoint, account, finish, chance):
@@ -52,6 +54,31 @@ def test_killed_while_a_segment_is_written(part, endpoint, account, finish):
         assert program.kill() == -signal.SIGKILL, program.said
         costs.close()
     finish(part, behave=at_length)
+
+
+def test_merging_segments_is_killed_at_every_file_operation(part, endpoint, finish):
+    """Both the merging at the end of a job and that of the segments of dead jobs."""
+    part.rows_per_segment = 15
+    number = 27
+    while (program := part.start(CHAOS_SIGNAL=f"KILL:{number}:{part.ledger}")).wait() != 0:
+        assert program.process.returncode == -signal.SIGKILL, program.said
+        assert set(part.texts().values()) == {1}
+        KILLS["kill -9 while a job merges its segments"] += 1
+        number += 1
+    command = [sys.executable, "-m", "scripts.generate.compact", "--ledgers", str(part.ledger)]
+    for number in range(1, 8):
+        part.grow(part.count + 8)
+        part.run()
+        texts = part.texts()
+        program = part.launch(command, CHAOS_SIGNAL=f"KILL:{number}:{part.ledger}")
+        KILLS["kill -9 while dead jobs' segments are merged"] += program.wait() == -signal.SIGKILL
+        assert part.texts() == texts
+    program = part.launch(command)
+    assert program.wait() == 0, program.said
+    assert len(part.files("*.parquet")) == 1
+    asked = endpoint.asked.total()
+    finish(part)
+    assert endpoint.asked.total() == asked
 
 
 def test_the_sealing_is_killed_at_every_file_operation(part, undisturbed):

@@ -1,7 +1,7 @@
-"""Runs at the start of every program of the chaos tests (this folder is on its PYTHONPATH) and does what it is told.
+"""Runs at the start of every program of the chaos tests (this folder is on its PYTHONPATH) and does as told.
 
-CHAOS_SIGNAL=KILL:17:/folder  sends the process this signal just before its 17th file operation (open, rename, unlink,
-                              mkdir, fsync) in this folder; the name of the operation is written to CHAOS_LOG first.
+CHAOS_SIGNAL=KILL:17:/folder  sends the process this signal just before its 17th change in this folder (file opened for
+                              writing, fsync, rename, removal, mkdir); CHAOS_LOG gets a line for each.
 CHAOS_CLOCK=7                 the wall clock jumps back and forth by up to 60 years with every look, by this seed; the
                               modification times of files that are opened in CHAOS_FOLDER jump as well.
 """
@@ -26,7 +26,8 @@ def _signal_at(order: str) -> None:
         if event not in ("open", "os.rename", "os.remove", "os.mkdir", "os.truncate", "os.link", "os.fsync"):
             return
         path = _path(arguments[0])
-        if not f"{path}/".startswith(prefix):
+        reads = event == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        if reads or not f"{path}/".startswith(prefix):
             return
         left[0] -= 1
         log = os.environ.get("CHAOS_LOG")
