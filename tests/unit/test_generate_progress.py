@@ -312,25 +312,15 @@ def test_a_generation_job_keeps_its_status_beside_its_rows(tmp_path, random_lm, 
     monkeypatch.setenv("SLURM_JOB_ID", "4711")
     asked = make_prompts(tmp_path, "web", 6)
     folder = tmp_path / "generations/ledger/web/part-000"
+    paths = {"--prompts": tmp_path / "prompts/web/part-000.parquet", "--ledger": folder, "--output": tmp_path / "slice"}
     slice_.main(
         [
-            *f"--prompts {tmp_path}/prompts/web/part-000.parquet --ledger {folder} --source web --part 000".split(),
-            *f"--output {tmp_path}/slice.json --slice 0 --n-slices 1 --gpus 0 --rows-per-segment 4".split(),
-            *[
-                "--max-attempts",
-                "2",
-                "--max-failure-rate",
-                "0.5",
-                "--dtype",
-                "float32",
-                "--max-model-len",
-                "256",
-                "--max-in-flight",
-                "3",
-            ],
-            *f"--engine transformers --model {random_lm} --max-new-tokens 20 --seed 1 --temperature 0.8".split(),
-            *["--top-p", "0.95", "--top-k", "50", "--repetition-penalty", "1.2", "--threads", "1"],
-            *("--options", '{"device": "cpu"}'),
+            *(str(word) for pair in paths.items() for word in pair),
+            *("--source", "web", "--part", "000", "--slice", "0", "--n-slices", "1", "--rows-per-segment", "4"),
+            *("--max-attempts", "2", "--max-failure-rate", "0.5", "--dtype", "float32", "--max-model-len", "256"),
+            *("--max-in-flight", "3", "--threads", "1", "--options", '{"device": "cpu"}'),
+            *FLAGS[:8],
+            *("--max-new-tokens", "20", "--seed", "1", "--engine", "transformers", "--model", str(random_lm)),
         ]
     )
     (file,) = folder.glob(f"*{SUFFIX}")
