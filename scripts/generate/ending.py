@@ -20,15 +20,12 @@ import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
-from scripts.common.logging import get_logger
 from scripts.engines import Engine
 
 TICK = 1.0
 TO_END = 20
 TO_CLOSE = 120
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-log = get_logger(__name__)
 
 
 class Drain:
@@ -63,7 +60,7 @@ class Drain:
         try:
             yield
         finally:
-            self._restore()
+            self.restore()
             signal.set_wakeup_fd(before)
             _listening.remove(self)
 
@@ -87,7 +84,7 @@ class Drain:
 
     def _note(self, number: int, _: Any) -> None:
         self._remember(number)
-        self._restore()
+        self.restore()
         self._leave()
 
     def _remember(self, number: int) -> None:
@@ -98,7 +95,8 @@ class Drain:
         if self._at_once and self.requested():
             sys.exit(f"error: the job {self.reason} before its engine was ready; nothing was generated")
 
-    def _restore(self) -> None:
+    def restore(self) -> None:
+        """Gives both signals their usual effect again."""
         for number, handler in self._usual.items():
             signal.signal(number, handler)
 
@@ -110,7 +108,7 @@ def _forget_in_child() -> None:
     """A forked process (an engine's worker) has its own way to end, and must not tell its signals to its parent."""
     for drain in _listening:
         signal.set_wakeup_fd(-1)
-        drain._restore()
+        drain.restore()
     _listening.clear()
 
 
@@ -186,19 +184,24 @@ class Watch:
         if stalled and not self._drain.requested():
             minutes = f"{self._stall_minutes:g} minutes (generate.stall_minutes)"
             self._drain.request(f"was ended because no answer came for {minutes}")
-            log.error("%s %s", self._name, self._drain.reason)
         if self._drain.requested() and self._limit != self._to_end:
             self._ticks, self._limit = 0, self._to_end
+            self._say(f"{self._drain.reason}: it has {self._to_end:g} seconds")
         if self._limit is not None and self._ticks > self._limit / TICK:
             self._end()
 
     def _end(self) -> NoReturn:
-        """Ends the process without the main thread; logging is avoided, whose lock that thread may hold."""
-        reason = self._drain.reason or "is done"
-        message = f"error: {self._name} {reason}, but its engine does not return; this is where it stands:\n"
-        os.write(2, message.encode())
+        """Ends the process without the main thread."""
+        self._say(f"{self._drain.reason or 'is done'}, but its engine does not return; this is where it stands:")
         faulthandler.dump_traceback(file=2, all_threads=True)
-        os.write(2, b"error: the process ends now; finished texts are in the ledger, the next run generates the rest\n")
-        for child in multiprocessing.active_children():
+        self._say("ends now; finished texts are in the ledger, the next run generates the others")
+        children = multiprocessing.active_children()
+        for child in children:
             child.kill()
+        for child in children:
+            child.join(timeout=TICK)
         os._exit(1)
+
+    def _say(self, what: str) -> None:
+        """Writes past the logging module, whose lock a thread that hangs may hold."""
+        os.write(2, f"error: {self._name} {what}\n".encode())

@@ -5,7 +5,8 @@ its journal, `<job>-<nnnn>.journal`. At `rows_per_segment` rows the journal beco
 `<job>-<nnnn>.parquet`: written under a temporary name, flushed to disk and renamed, then the journal is removed. When
 the job ends it merges its segments into a few; `scripts/generate/compact.py` does the same for jobs that were killed.
 A journal that such a job left stays, and counts, for good. Nothing else is ever changed or removed, so the ledgers of
-two clusters merge by copying the files of one folder into the other.
+two clusters merge by copying the files of one folder into the other (while jobs run: with rsync, which renames a file
+when it is whole; half a file would be set aside).
 
 Rows are keyed by prompt and recipe; the same row may be found twice. A row with finish reason `error` tells how many
 attempts a prompt has cost; `refused` says that the engine can never answer it.
@@ -37,6 +38,7 @@ from scripts.generate import journal, segment
 USABLE = ("stop", "length")
 REFUSED = "refused"
 KEYS = ("prompt_id", "recipe", "finish_reason", "attempt", "job", "text_token_length")
+ROWS_AT_ONCE = 20_000
 PATIENCE = (0.0, 0.1, 1.0, 10.0, 30.0, 60.0)
 """Seconds to wait for the listing of a network drive to catch up with files that are not there any more."""
 
@@ -146,9 +148,16 @@ def segments(ledger: Path) -> Iterator[pa.Table]:
     return _tables(ledger, GENERATIONS.names)
 
 
-def keys(ledger: Path) -> Iterator[pa.Table]:
-    """Yields the columns `KEYS` of what a ledger holds, file by file; texts are neither read nor verified."""
-    return _tables(ledger, KEYS)
+def keys(ledger: Path, columns: Sequence[str] = KEYS) -> Iterator[pa.Table]:
+    """Yields some columns of what a ledger holds, several files at a time; the others are neither read nor verified."""
+    some: list[pa.Table] = []
+    for table in _tables(ledger, columns):
+        some.append(table)
+        if sum(map(len, some)) >= ROWS_AT_ONCE:
+            yield pa.concat_tables(some)
+            some.clear()
+    if some:
+        yield pa.concat_tables(some)
 
 
 def finished(ledger: Path, recipe: str) -> Finished:
@@ -156,7 +165,7 @@ def finished(ledger: Path, recipe: str) -> Finished:
     done: set[str] = set()
     refused: set[str] = set()
     attempts: dict[str, int] = {}
-    for table in keys(ledger):
+    for table in keys(ledger, ["prompt_id", "recipe", "finish_reason", "attempt"]):
         table = table.filter(pc.equal(table["recipe"], recipe))
         usable = pc.is_in(table["finish_reason"], value_set=pa.array(USABLE))
         done.update(table["prompt_id"].filter(usable).to_pylist())
@@ -183,8 +192,9 @@ def _size(path: Path) -> int:
 
 
 def _listing(ledger: Path) -> list[Path]:
-    """Segments before journals, each by name."""
-    return [*sorted(ledger.glob("*.parquet")), *sorted(ledger.glob("*.journal"))]
+    """Segments before journals, each by name; what is still being written has a name of another kind."""
+    paths = sorted(ledger.iterdir(), key=lambda path: path.name) if ledger.exists() else []
+    return [path for kind in (".parquet", ".journal") for path in paths if path.name.endswith(kind)]
 
 
 def _tables(ledger: Path, columns: Sequence[str]) -> Iterator[pa.Table]:

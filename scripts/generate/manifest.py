@@ -1,6 +1,8 @@
 """What was generated: prompts, texts and tokens of every source, how the texts ended, by which model and sampling.
 
-Every sealed part is checked to be of the recipe that the manifest names.
+`coverage` is the share of the prompts that generation was done with: all but those rejected as `not_generated`, which
+there are only where a run was sealed before its end (1 where there are no prompts). Every sealed part is checked to be
+of the recipe that the manifest names.
 """
 
 import argparse
@@ -42,14 +44,8 @@ def summarise(parts: Mapping[Path, Counts], plan: Recipe) -> dict[str, Any]:
         reasons.setdefault(counts.source, Counter()).update(table["finish_reason"].to_pylist())
         rejected.setdefault(counts.source, Counter()).update(counts.rejected)
         names.update(table["engine"].to_pylist())
-    by_source = {
-        name: dict(totals) | {"finish_reasons": dict(reasons[name]), "rejected": dict(rejected[name])}
-        for name, totals in sources.items()
-    }
-    total = dict(sum(sources.values(), Counter())) | {
-        "finish_reasons": dict(sum(reasons.values(), Counter())),
-        "rejected": dict(sum(rejected.values(), Counter())),
-    }
+    by_source = {name: _summary(totals, reasons[name], rejected[name]) for name, totals in sources.items()}
+    total = _summary(*(sum(each.values(), Counter()) for each in (sources, reasons, rejected)))
     return {
         "model": plan.model,
         "revision": plan.revision,
@@ -59,6 +55,18 @@ def summarise(parts: Mapping[Path, Counts], plan: Recipe) -> dict[str, Any]:
         "engines": dict(names),
         "sources": by_source,
         "total": total,
+    }
+
+
+def _summary(totals: Counter[str], reasons: Counter[str], rejected: Counter[str]) -> dict[str, Any]:
+    """The entry of a source, or of all."""
+    prompts = totals["prompts"]
+    coverage = (prompts - rejected["not_generated"]) / prompts if prompts else 1.0
+    keys = ("parts", "prompts", "texts", "tokens")
+    return {key: totals[key] for key in keys} | {
+        "coverage": round(coverage, 6),
+        "finish_reasons": dict(reasons),
+        "rejected": dict(rejected),
     }
 
 

@@ -137,3 +137,13 @@ def test_a_wrong_setting_ends_with_one_clear_error_before_any_job(setting, messa
     assert result.returncode != 0
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_partial_run_plans_no_generation():
+    jobs = planned_jobs("generations", "--config", FRESH, "generate={partial: true}")
+    assert "generate_slice" not in jobs
+    assert jobs["generate_seal"] == 9
+
+
+def test_ledgers_are_merged_by_a_target_of_their_own():
+    assert planned_jobs("generate_compact", "--config", FRESH) == {"generate_compact": 1}

@@ -5,11 +5,10 @@ import pytest
 
 from scripts.common.errors import InputError
 from scripts.common.ids import content_id, sampling_seed
-from scripts.common.tables import PROMPTS, write_table
-from scripts.engines import Sampling
+from scripts.engines import EngineDied, Request, Sampling
 from scripts.generate import ledger
-from scripts.generate import slice as slice_
-from scripts.generate.job import Drain, Job, Limits
+from scripts.generate.ending import Drain
+from scripts.generate.job import Job, Limits
 from scripts.generate.recipe import Recipe
 from scripts.generate.status import Status
 from tests.unit.echo import Echo
@@ -130,9 +129,51 @@ def test_a_broken_engine_loses_nothing_that_was_finished(tmp_path):
         if step == 8:
             raise RuntimeError("the GPU fell off the bus")
 
-    with pytest.raises(RuntimeError, match="fell off"):
-        work(job(tmp_path, prompts(20)), Echo(before_step=breaks))
-    assert len(rows(tmp_path)) == 8
+    engine = Echo(fails(7), before_step=breaks)
+    with pytest.raises(EngineDied, match=r"the engine died \(RuntimeError: the GPU fell off the bus\)"):
+        work(job(tmp_path, prompts(20)), engine)
+    assert {row["finish_reason"] for row in rows(tmp_path)} == {"stop"}
+    again = job(tmp_path, prompts(20))
+    assert len(again.done) == 7
+    assert again.attempts == {}
+
+
+def test_an_engine_that_a_signal_ended_too_is_no_failure(tmp_path):
+    drain = Drain()
+
+    def breaks(step):
+        if step == 3:
+            drain.request("was ended by SIGTERM")
+            raise RuntimeError("terminated")
+
+    work(job(tmp_path, prompts(9)), Echo(before_step=breaks), drain=drain)
+    assert len(rows(tmp_path)) == 3
+
+
+def test_an_answer_to_something_that_was_not_asked_ends_the_job(tmp_path):
+    engine = Echo()
+    engine.submit(Request("foreign", "prompt 99", 1))
+    with pytest.raises(EngineDied, match="gave an answer to foreign"):
+        work(job(tmp_path, prompts(5)), engine)
+    assert rows(tmp_path) == []
+
+
+def test_a_refused_prompt_is_asked_once_and_never_again(tmp_path):
+    engine = Echo(fails(7), reason="refused")
+    work(job(tmp_path, prompts(30)), engine)
+    assert [request.prompt for request in engine.asked].count("prompt 7") == 1
+    (row,) = [row for row in rows(tmp_path) if row["finish_reason"] == "refused"]
+    assert (row["prompt_id"], row["attempt"], row["text"]) == (content_id("7"), 1, "out of order")
+    again = job(tmp_path, prompts(30))
+    assert again.refused == {content_id("7")}
+    assert again.pending(99) == []
+
+
+def test_too_many_refusals_stop_the_job_like_failures(tmp_path):
+    engine = Echo(lambda request: int(request.prompt.split()[1]) >= 10, reason="refused")
+    with pytest.raises(InputError, match="10 of 20 prompts failed"):
+        work(job(tmp_path, prompts(200)), engine)
+    assert job(tmp_path, prompts(200)).refused == set()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -146,17 +187,3 @@ def test_a_signal_drains_the_job(tmp_path, number):
     assert len(rows(tmp_path)) == 8
     assert len(engine.asked) == 11
     assert signal.getsignal(number) == usual
-
-
-@pytest.mark.parametrize("n_slices", [1, 2, 3, 7, 20])
-def test_slices_are_equal_runs_that_cover_the_part(tmp_path, n_slices):
-    table = [{"prompt_id": key, "prompt": prompt} for key, prompt in prompts(17).items()]
-    write_table(tmp_path / "prompts.parquet", table, PROMPTS)
-    pieces = [slice_.slice_prompts(tmp_path / "prompts.parquet", number, n_slices) for number in range(n_slices)]
-    assert [item for piece in pieces for item in piece.items()] == list(prompts(17).items())
-    assert max(map(len, pieces)) - min(map(len, pieces)) <= 1
-
-
-def test_a_slice_that_does_not_exist_is_refused(tmp_path):
-    with pytest.raises(InputError, match="not one of 4 slices"):
-        slice_.slice_prompts(tmp_path / "prompts.parquet", 4, 4)

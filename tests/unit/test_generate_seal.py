@@ -13,8 +13,9 @@ from scripts.common.counts import Counts
 from scripts.common.errors import InputError
 from scripts.common.ids import content_id
 from scripts.common.tables import GENERATIONS, PROMPTS, REJECTED, read_table, write_table
-from scripts.generate import ledger, manifest, seal
+from scripts.generate import compact, ledger, manifest, seal
 from scripts.generate import slice as slice_
+from tests.unit.test_generate_ledger import row
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBJECTS = ["the tide", "bread", "a bicycle tube", "ice", "the moon"]
@@ -27,6 +28,9 @@ RECIPE_FLAGS = (
 
 def rows(folder):
     return [row for table in ledger.segments(folder) for row in table.to_pylist()]
+
+
+TABLES = [("sealed.parquet", GENERATIONS), ("rejected.parquet", REJECTED)]
 
 
 class Part:
@@ -117,6 +121,77 @@ def test_two_writers_on_one_slice_are_sealed_to_the_same_bytes(whole, random_lm,
     assert part.seal() == whole[1]
 
 
+def test_ledgers_of_two_clusters_merge_by_copying_journals_included(whole, random_lm, tmp_path):
+    part, there = Part(tmp_path, random_lm), tmp_path / "there"
+    killed = ledger.Writer(there, "killed-there", 4)
+    killed.add(rows(whole[0].ledger)[:4])
+    killed.add(rows(whole[0].ledger)[4:7])
+    slice_.main(part.slice_flags(1, 2))
+    for path in there.iterdir():
+        (part.ledger / path.name).write_bytes(path.read_bytes())
+    assert sorted(path.suffix for path in part.ledger.iterdir()) == [".journal", ".parquet", ".parquet"]
+    slice_.main(part.slice_flags(0, 2))
+    assert len(rows(part.ledger)) == 41
+    assert part.seal() == whole[1]
+    compact.main(["--ledgers", str(part.ledger)])
+    assert part.seal() == whole[1]
+
+
+def test_a_part_stopped_early_is_sealed_as_it_is_and_the_manifest_tells_the_coverage(whole, random_lm, tmp_path):
+    part = Part(tmp_path, random_lm)
+    slice_.main(part.slice_flags(0, 4))
+    part.n_slices = 0
+    part.seal("--partial")
+    sealed = read_table(tmp_path / "sealed.parquet", GENERATIONS)
+    assert sealed.equals(read_table(whole[0].folder / "sealed.parquet", GENERATIONS).slice(0, 10))
+    rejected = read_table(tmp_path / "rejected.parquet", REJECTED).to_pylist()
+    order = [row["prompt_id"] for row in read_table(part.prompts, PROMPTS, ["prompt_id"]).to_pylist()]
+    assert [row["id"] for row in rejected] == order[10:]
+    assert {row["reason"] for row in rejected} == {"not_generated"}
+    files = ["--parts", str(tmp_path / "sealed.parquet"), "--counts", str(tmp_path / "counts.json")]
+    manifest.main([*files, "--output", str(tmp_path / "manifest.json"), *RECIPE_FLAGS, *part.model_flags])
+    result = json.loads((tmp_path / "manifest.json").read_text())
+    assert result["total"]["coverage"] == result["sources"]["web"]["coverage"] == round(10 / 41, 6)
+    part.generate(4)
+    assert part.seal("--partial") == part.seal() == whole[1]
+
+
+def test_an_empty_ledger_is_sealed_empty_where_that_is_asked_for(random_lm, tmp_path):
+    part = Part(tmp_path, random_lm)
+    with pytest.raises(InputError, match="41 of 41 prompts"):
+        part.seal()
+    part.seal("--partial")
+    assert len(read_table(tmp_path / "sealed.parquet", GENERATIONS)) == 0
+    assert Counts.read(tmp_path / "counts.json").rejected == {"not_generated": 41}
+
+
+def test_many_small_files_of_sorting_give_the_same_rows_and_nothing_is_left_behind(whole, monkeypatch, tmp_path):
+    part, _ = whole
+    expected = [read_table(part.folder / name, schema) for name, schema in TABLES]
+    (part.folder / ".sealed.parquet.sorting").mkdir()
+    (part.folder / ".sealed.parquet.sorting" / "0").write_text("left by a killed program")
+    monkeypatch.setattr(seal, "PROMPTS_PER_FILE", 7)
+    monkeypatch.setattr(seal, "FILES", 6)
+    part.seal()
+    assert [read_table(part.folder / name, schema) for name, schema in TABLES] == expected
+    assert not (part.folder / ".sealed.parquet.sorting").exists()
+
+
+def test_a_refused_prompt_is_rejected_as_such(tmp_path):
+    writer = ledger.Writer(tmp_path / "ledger", "job", 9)
+    writer.add([row("prompt-0", 1, "refused"), row("prompt-1", 1, "error"), row("prompt-1", 2, "error"), row("p")])
+    outcome = seal.Outcome()
+    with seal.scratch_folder(tmp_path / "sealed.parquet") as scratch:
+        batches = list(seal.seal(["prompt-0", "prompt-1", "p", "q"], tmp_path / "ledger", "ours", scratch, outcome))
+    assert [batch["prompt_id"].to_pylist() for batch in batches] == [["p"]]
+    assert outcome.rejected == [
+        ("prompt-0", "refused", "attempt 1: refused prompt-0 1"),
+        ("prompt-1", "failed", "attempt 2: error prompt-1 2"),
+        ("q", "not_generated", "the ledger has no row of it"),
+    ]
+    assert outcome.missing == [3]
+
+
 def turned_bit(path):
     """Turns one bit over in the texts of a segment, which nobody looks at before sealing."""
     data = bytearray(path.read_bytes())
@@ -130,7 +205,7 @@ def test_texts_found_damaged_at_sealing_are_generated_again_and_nothing_else(who
     part.generate(3)
     second = sorted(part.ledger.glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)[1]
     turned_bit(second)
-    with pytest.raises(InputError, match=r"14 of 41 prompts of web part 000 are missing.*markers of 1 slices were rem"):
+    with pytest.raises(InputError, match=r"14 of 41 prompts of web part 000 are missing.*of 1 slices were removed"):
         part.seal()
     assert sorted(path.name for path in tmp_path.glob("*.json")) == ["slice-0.json", "slice-2.json"]
     assert not (tmp_path / "sealed.parquet").exists()
@@ -200,6 +275,7 @@ def test_the_manifest_adds_up(whole, tmp_path):
         {"refused": 1},
     )
     assert sum(result["total"]["finish_reasons"].values()) == 40
+    assert result["total"]["coverage"] == 1
     assert result["revision"] == sealed["revision"][0].as_py()
     assert result["sampling"]["temperature"] == 0.8
 

@@ -3,7 +3,8 @@
 in:  <results>/prompts/<source>/part-*.parquet
 out: <results>/generations/<source>/part-*.parquet (one row a prompt), .rejected.parquet, .counts.json; manifest.json
 The ledger, <results>/generations/ledger/<source>/part-NNN/, is no output: Snakemake never deletes it, and a slice that
-runs again, killed or not, generates only what the ledger does not have.
+runs again, killed or not, generates only what the ledger does not have. With `generate.partial` no slice runs, and what
+the ledger has is sealed. `snakemake generate_compact` merges the many small files of jobs that were killed, at any time.
 cost at full scale: over ten thousand H100-hours in `generate_slice`; minutes to seal a part
 """
 
@@ -65,14 +66,17 @@ rule generate_seal:
     conda:
         "../../envs/base.yaml"
     resources:
-        mem_mb=8000,
+        mem_mb=2000,
     params:
         ledger=LEDGER,
+        state=ledger_state,
+        markers=marker_flag,
+        partial=flags("generate", "partial"),
         sampling=SAMPLING,
         model=flags("llm", "engine", "model", "revision"),
     shell:
-        "$PYTHON_BASE -m scripts.generate.seal --prompts {input.prompts} --ledger {params.ledger}"
-        " --output {output.sealed} --rejected {output.rejected} --counts {output.counts}"
+        "$PYTHON_BASE -m scripts.generate.seal --prompts {input.prompts} --ledger {params.ledger} {params.markers}"
+        " {params.partial} --output {output.sealed} --rejected {output.rejected} --counts {output.counts}"
         " --source {wildcards.source} --part {wildcards.part} {params.sampling} {params.model} &> {log}"
 
 
@@ -96,3 +100,19 @@ rule generate_manifest:
     shell:
         "$PYTHON_BASE -m scripts.generate.manifest --parts {input.parts} --counts {input.counts}"
         " --output {output.manifest} {params.sampling} {params.model} &> {log}"
+
+
+rule generate_compact:
+    """Fewer files in the ledgers of all parts; it has no output and may run beside generation"""
+    input:
+        script="scripts/generate/compact.py",
+    log:
+        "<logs>/generate_compact/compact.log",
+    conda:
+        "../../envs/base.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        ledgers=all_parts(LEDGER),
+    shell:
+        "$PYTHON_BASE -m scripts.generate.compact --ledgers {params.ledgers} &> {log}"

@@ -161,9 +161,25 @@ def built_parts(wildcards):
 
 
 def part_slices(wildcards):
-    """The markers of all slices of a part."""
+    """The markers of all slices of a part; none where the ledger is sealed as it is."""
+    if config["generate"]["partial"]:
+        return []
     marker = "<results>/generations/slices/{source}/part-{part}/slice-{{slice}}.json"
     return expand(marker.format(**wildcards), slice=slices(wildcards.source))
+
+
+def marker_flag(wildcards, input):
+    """The flag for them."""
+    return flag("markers", list(input.slices)) if input.slices else ""
+
+
+def ledger_state(wildcards):
+    """Changes when a ledger that is sealed as it is has grown, so that it is sealed again; else the markers tell."""
+    if not config["generate"]["partial"]:
+        return ""
+    from scripts.generate.ledger import state
+
+    return state(Path(LEDGER.format(**wildcards)))
 
 
 def benchmark_location(wildcards):
