@@ -176,7 +176,8 @@ class Watch:
 
     def _run(self) -> None:
         while not self._left.is_set():
-            self._ticks += not self._drain.wait(TICK)
+            silent = not self._drain.wait(TICK)
+            self._ticks += silent  # not in one statement, which would read the number first and so undo an answer
             self._look()
 
     def _look(self) -> None:

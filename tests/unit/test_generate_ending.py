@@ -163,3 +163,26 @@ def test_the_first_reason_stands():
     drain.request("stalled")
     drain.request("was ended by SIGTERM")
     assert drain.reason == "stalled"
+
+
+class Answering(Drain):
+    """Every tick brings an answer while the watch waits; after enough of them there is nothing left to watch."""
+
+    def __init__(self, ticks):
+        super().__init__()
+        self.watch = Watch("the job", self, stall_minutes=0.1)
+        self._left = ticks
+
+    def wait(self, seconds):
+        self._left -= 1
+        if not self._left or self.requested():
+            self.watch._left.set()
+        self.watch.text({})
+        return False
+
+
+def test_an_answer_is_heard_while_the_watch_waits_for_a_signal():
+    drain = Answering(ticks=100)
+    with drain.watch.working():
+        drain.watch._run()
+    assert not drain.requested()
