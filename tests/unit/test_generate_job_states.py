@@ -56,7 +56,7 @@ class Script:
 
     def __init__(self, outcomes, episode, folder, order, drain):
         self.outcomes, self.episode, self.folder, self.order, self.drain = outcomes, episode, folder, order, drain
-        self.asked, self.requests, self.steps = [], [], 0
+        self.asked, self.requests, self.steps, self.texts = [], [], 0, set()
 
     @property
     def in_flight(self):
@@ -73,7 +73,9 @@ class Script:
         self.steps += 1
         self.order.shuffle(self.requests)
         finished = [self.requests.pop() for _ in range(self.order.randint(0, len(self.requests)))]
-        return [Completion(*key[:1], f"text of {key}", 3, outcome(self.outcomes, *key)) for key in finished]
+        completions = [Completion(key[0], f"text of {key}", 3, outcome(self.outcomes, *key)) for key in finished]
+        self.texts |= {completion.request_id for completion in completions if completion.finish_reason in TEXTS}
+        return completions
 
     def end(self):
         if self.episode.end == "died":
@@ -106,6 +108,7 @@ def run(folder, outcomes, episode, order):
     except Killed:
         shutil.rmtree(folder)
         folder.with_name("survived").rename(folder)
+    assert ledger.finished(folder, PLAN.id).done == before.done | engine.texts
     assert max(Counter(engine.asked).values(), default=1) == 1
     for prompt_id, attempt in engine.asked:
         assert prompt_id not in before.done | before.refused
