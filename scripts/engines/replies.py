@@ -24,11 +24,12 @@ from scripts.engines import Completion
 
 CONTEXT = re.compile(
     r"context_length_exceeded"  # OpenAI's code
-    r"|(maximum|model's) context length"  # OpenAI, vLLM, SGLang, OpenRouter, Mistral
+    r"|(maximum|model's) context length"  # OpenAI, vLLM, SGLang
     r"|exceed_context_size|exceeds? (the )?(available )?context (size|window|length)"  # llama.cpp and its Python server
     r"|cannot be greater than max_model_len"  # vLLM, of max_tokens alone
     r"|`inputs` (tokens \+ `max_new_tokens` must be|must have less than)"  # TGI
-    r"|prompt is too long: \d+|input token count"  # Anthropic, Gemini
+    r"|input token count",  # Gemini
+    re.IGNORECASE,
 )
 BUSY = {408, 409, 425, 429, 502, 503, 504, *range(520, 530)}
 REFUSED = {

@@ -127,6 +127,7 @@ def test_any_json_is_understood_or_refused(value):
         (400, '{"error": {"message": "too much", "code": "context_length_exceeded"}}'),
         (400, "request (4390 tokens) exceeds the available context size (4096 tokens), try increasing it"),
         (400, '{"error": {"type": "exceed_context_size_error", "n_ctx": 256}}'),
+        (400, "The input token count (1200293) exceeds the maximum number of tokens allowed (1048576)."),
         (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 2048. Given: 3474 and 60"),
         (422, "Input validation error: `inputs` must have less than 4096 tokens. Given: 4545"),
     ],
