@@ -18,7 +18,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-DEADLINE = 60.0
+DEADLINE = 300.0
+"""Seconds after which something that should have happened is a failure; long, for machines with much else to do."""
 WORDS = ("amber", "basalt", "cedar", "delta", "ember", "fjord", "granite", "heather", "island", "juniper", "kelp")
 
 

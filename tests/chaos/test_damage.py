@@ -148,7 +148,7 @@ def test_any_flipped_bit_of_a_journal_costs_its_own_lines_only(whole, tmp_path, 
     path = tmp_path / source.name
     shutil.copy(source, path)
     rows = [row for table in ledger.segments(tmp_path) for row in table.to_pylist()]
-    for _ in range(400):
+    for _ in range(200):
         shutil.copy(source, path)
         place, bit = chance.randrange(path.stat().st_size), chance.randrange(8)
         flip(path, place, bit)
@@ -187,7 +187,7 @@ def test_any_flipped_bit_is_found_or_harmless(whole, tmp_path, chance):
     path = tmp_path / source.name
     shutil.copy(source, path)
     rows = next(ledger.segments(tmp_path))
-    for _ in range(400):
+    for _ in range(200):
         shutil.copy(source, path)
         place, bit = chance.randrange(path.stat().st_size), chance.randrange(8)
         flip(path, place, bit)

@@ -28,7 +28,7 @@ def test_killed_at_random_moments(part, endpoint, account, finish, chance):
     """Between 1 and 14 answers into a run, plus a moment of up to 4 ms."""
     part.grow(150)
     costs = account(part, endpoint, "kill -9 at a random moment")
-    for _ in range(14):
+    for _ in range(12):
         goal, pause = endpoint.delivered.total() + chance.randint(1, 14), chance.uniform(0, 0.004)
         program = part.start()
         wait_for(lambda: endpoint.delivered.total() >= goal, "answers", every=0)  # noqa: B023

@@ -21,8 +21,8 @@ FLAGS = [
     "40",
 ]
 ENGINE = [*FLAGS, "--model", str(ROOT / "resources" / "tiny-lm")]
-PROMPTS = 100
-ROUNDS = 6
+PROMPTS = 84
+ROUNDS = 5
 ROWS = 3
 
 
