@@ -70,6 +70,7 @@ class Job:
         self._texts_since_errors = 0
         self._fresh = self._fresh_failures = self._failures_in_a_row = 0
         self._last_error = ""
+        self._problem: InputError | None = None
 
     def pending(self, max_attempts: int) -> list[str]:
         """Prompts without a text that have attempts left and were not refused, in order."""
@@ -86,12 +87,14 @@ class Job:
         try:
             while (pending := self.pending(limits.max_attempts)) and not drain.requested():
                 requests = self._requests(pending)
-                for completion in engines.complete(engine, requests, limits.max_in_flight, drain.requested):
-                    self._take(completion, observers)
-                    self._check(self._failures_in_a_row >= ENOUGH)
-                    self._check(self._fresh >= ENOUGH and self._fresh_failures > limits.max_failure_rate * self._fresh)
-                    if self._texts_since_errors >= limits.rows_per_segment:
-                        self._record_errors()
+                for completion in engines.complete(engine, requests, limits.max_in_flight, lambda: self._ends(drain)):
+                    row = self._take(completion)
+                    try:
+                        self._judge(row, limits, observers)
+                    except InputError as error:  # what came back in the same step is taken first
+                        self._problem = self._problem or error
+                if self._problem is not None:
+                    raise self._problem
             self._check(self._fresh > 1 and not self.done and self._fresh_failures == self._fresh)
             self._record_errors()
         except EngineDied:
@@ -113,8 +116,11 @@ class Job:
     def _seed(self, prompt_id: str) -> int:
         return sampling_seed(prompt_id, self._plan.seed, self._attempt(prompt_id))
 
-    def _take(self, completion: Completion, observers: Sequence[Observer]) -> None:
-        """Writes a text to the ledger or keeps an error or a refusal, and shows it to the observers."""
+    def _ends(self, drain: Drain) -> bool:
+        return drain.requested() or self._problem is not None
+
+    def _take(self, completion: Completion) -> dict[str, Any]:
+        """Writes a text to the ledger or keeps an error or a refusal, and gives its row."""
         prompt_id = completion.request_id
         attempt = self._attempt(prompt_id)
         usable = completion.finish_reason in ledger.USABLE
@@ -138,16 +144,22 @@ class Job:
             self._writer.add([row])
             self.done.add(prompt_id)
             self._texts_since_errors += 1
-            for observer in observers:
-                observer.text(row)
         else:
             self.attempts[prompt_id] = attempt
             if completion.finish_reason == ledger.REFUSED:
                 self.refused.add(prompt_id)
             self._errors.append(row)
             self._last_error = completion.text
-            for observer in observers:
-                observer.failure(row)
+        return row
+
+    def _judge(self, row: Mapping[str, Any], limits: Limits, observers: Sequence[Observer]) -> None:
+        """Shows an answer to the observers, and ends the job when there are too many failures."""
+        for observer in observers:
+            (observer.text if row["finish_reason"] in ledger.USABLE else observer.failure)(row)
+        self._check(self._failures_in_a_row >= ENOUGH)
+        self._check(self._fresh >= ENOUGH and self._fresh_failures > limits.max_failure_rate * self._fresh)
+        if self._texts_since_errors >= limits.rows_per_segment:
+            self._record_errors()
 
     def _check(self, broken: bool) -> None:
         if broken:

@@ -187,3 +187,31 @@ def test_a_signal_drains_the_job(tmp_path, number):
     assert len(rows(tmp_path)) == 8
     assert len(engine.asked) == 11
     assert signal.getsignal(number) == usual
+
+
+class Burst(Echo):
+    """All that is in flight finishes in one step."""
+
+    def step(self):
+        return [completion for _ in range(self.in_flight) for completion in super(Burst, self).step()]
+
+
+class Objection:
+    """An observer that ends the job at its second text."""
+
+    def __init__(self):
+        self.texts = 0
+
+    def text(self, row):
+        self.texts += 1
+        if self.texts >= 2:
+            raise InputError(f"text {self.texts} is one too many")
+
+    def failure(self, row):
+        """Failures are no matter here."""
+
+
+def test_when_an_observer_ends_the_job_all_that_finished_in_the_same_step_is_kept(tmp_path):
+    with pytest.raises(InputError, match="text 2 is one too many"):
+        job(tmp_path, prompts(20)).generate(Burst(), LIMITS, Drain(), [Objection()])
+    assert [row["prompt_id"] for row in rows(tmp_path)] == list(prompts(4))
