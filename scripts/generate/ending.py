@@ -39,7 +39,8 @@ class Drain:
         self._heard, self._wakeup = os.pipe()
         for end in (self._heard, self._wakeup):
             os.set_blocking(end, False)
-            weakref.finalize(self, os.close, end)
+            # not at the program's exit, where the watching thread may still listen
+            weakref.finalize(self, os.close, end).atexit = False
 
     def request(self, reason: str) -> None:
         """Asks the job to end; the first reason stands."""

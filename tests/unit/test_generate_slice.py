@@ -58,7 +58,7 @@ def words(process):
     with process.stderr:
         message = process.stderr.read()
     assert process.wait() == 1
-    assert message.splitlines()[-1].startswith("error: ")
+    assert message.splitlines()[-1].startswith("error: "), message
     return message
 
 
