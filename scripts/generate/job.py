@@ -9,7 +9,7 @@ attempts fail (of at least 20), or 20 in a row, or all of them, and errors are r
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from scripts import engines
@@ -47,7 +47,17 @@ class Limits:
 
 
 class Job:
-    """Generates the missing texts of a slice into the ledger; `json_schema` is the form of all of them, if any."""
+    """Generates the missing texts of a slice into the ledger.
+
+    Args:
+        prompts: prompt id → prompt, in the order of the work.
+        before: what the ledger holds already.
+        writer: into the ledger.
+        plan: model and sampling.
+        engine_name: for the rows.
+        json_schema: the form of all answers, if any.
+        others: asked before every request for prompts that others have finished; they are left out.
+    """
 
     def __init__(
         self,
@@ -57,9 +67,11 @@ class Job:
         plan: Recipe,
         engine_name: str,
         json_schema: Mapping[str, Any] | None = None,
+        others: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._prompts = prompts
         self._json_schema = json_schema
+        self._others = others
         self._writer = writer
         self._plan = plan
         self._engine_name = engine_name
@@ -107,7 +119,9 @@ class Job:
 
     def _requests(self, pending: Iterable[str]) -> Iterator[Request]:
         for prompt_id in pending:
-            yield Request(prompt_id, self._prompts[prompt_id], self._seed(prompt_id), self._json_schema)
+            self.done.update(key for key in self._others() if key in self._prompts)
+            if prompt_id not in self.done:
+                yield Request(prompt_id, self._prompts[prompt_id], self._seed(prompt_id), self._json_schema)
 
     def _attempt(self, prompt_id: str) -> int:
         """The number of a prompt's next attempt, from 1."""

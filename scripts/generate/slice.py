@@ -1,13 +1,15 @@
 """One generation job: the k-th of K equal runs of a part's prompts, through an engine, into the part's ledger.
 
 What the ledger holds of this recipe is subtracted first, so a job that was killed goes on where it was, and K may
-change between runs. job.py tells how the work is done and when it is given up, ending.py how it ends before its time.
-The marker file is written last, with the counts of the slice, and only when every prompt has its text or has used up
-its attempts. With nothing left to do no engine is loaded.
+change between runs. The job begins at a random prompt of its slice (others.py tells why). job.py tells how the work is
+done and when it is given up, ending.py how it ends before its time. The marker file is written last, with the counts of
+the slice, and only when every prompt has its text or has used up its attempts. With nothing left to do no engine is
+loaded.
 """
 
 import argparse
 import json
+import random
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +23,7 @@ from scripts.generate import ledger, recipe
 from scripts.generate.ending import Drain, Watch
 from scripts.generate.job import Job, Limits
 from scripts.generate.monitor import Monitor
+from scripts.generate.others import Others
 from scripts.generate.prompts import read_prompts, templates
 from scripts.generate.status import SUFFIX, Status, StatusFile
 
@@ -37,6 +40,13 @@ def slice_prompts(path: Path, number: int, n_slices: int) -> dict[str, str]:
     if not 0 <= number < n_slices:
         raise InputError(f"--slice {number} is not one of {n_slices} slices; they count from 0")
     return read_prompts(path, range(*slice_range(count_rows(path), number, n_slices)))
+
+
+def begin_anywhere(prompts: Mapping[str, str]) -> dict[str, str]:
+    """The prompts in their order from a random one on, the first after the last: see others.py for the reason."""
+    rows = list(prompts.items())
+    first = random.randrange(max(len(rows), 1))
+    return dict(rows[first:] + rows[:first])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +77,7 @@ def generate(name: str, prompts: Mapping[str, str], args: argparse.Namespace) ->
     before = ledger.finished(args.ledger, plan.id)
     job_name = ledger.job_name()
     writer = ledger.Writer(args.ledger, job_name, args.rows_per_segment)
-    job = Job(prompts, before, writer, plan, args.engine)
+    job = Job(prompts, before, writer, plan, args.engine, others=Others(args.ledger, plan.id))
     pending = job.pending(args.max_attempts)
     log.info("%s: %d prompts, %d texts in the ledger, %d to generate", name, len(prompts), len(job.done), len(pending))
     if pending:
@@ -102,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_arguments(parser)
     args = parser.parse_args(argv)
 
-    prompts = slice_prompts(args.prompts, args.slice, args.n_slices)
+    prompts = begin_anywhere(slice_prompts(args.prompts, args.slice, args.n_slices))
     job = generate(f"{args.source} part {args.part} slice {args.slice:03}", prompts, args)
     missing = {"refused": len(job.refused), "failed": len(prompts) - len(job.done) - len(job.refused)}
     rejected = {reason: number for reason, number in missing.items() if number}

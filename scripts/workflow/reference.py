@@ -51,10 +51,13 @@ def render(schema: Mapping, base: Mapping, scales: Mapping[str, Mapping]) -> str
 
 
 def leaves(schema: Mapping, path: str) -> Iterator[tuple[str, str]]:
-    """(dotted key, description) of every key that holds a value; free mappings count as one value."""
+    """(dotted key, description) of every key that holds a value; a mapping whose keys are all optional is one value."""
     properties = schema.get("properties")
-    if properties is None or path == "interpreters":
+    if properties is None:
         yield path, schema["description"]
+        return
+    if not schema.get("required"):
+        yield path, f"{schema['description']} Keys: {', '.join(f'`{key}`' for key in properties)}."
         return
     for key, sub in properties.items():
         yield from leaves(sub, f"{path}.{key}")

@@ -9,6 +9,7 @@ from scripts.engines import EngineDied, Request, Sampling
 from scripts.generate import ledger
 from scripts.generate.ending import Drain
 from scripts.generate.job import Job, Limits
+from scripts.generate.others import Others
 from scripts.generate.recipe import Recipe
 from scripts.generate.status import Status
 from tests.unit.echo import Echo
@@ -215,3 +216,28 @@ def test_when_an_observer_ends_the_job_all_that_finished_in_the_same_step_is_kep
     with pytest.raises(InputError, match="text 2 is one too many"):
         job(tmp_path, prompts(20)).generate(Burst(), LIMITS, Drain(), [Objection()])
     assert [row["prompt_id"] for row in rows(tmp_path)] == list(prompts(4))
+
+
+def test_a_job_leaves_out_what_another_one_finishes_meanwhile(tmp_path):
+    asked = prompts(20)
+    half = dict(list(asked.items())[10:])
+
+    def other(step):
+        if step == 2:
+            work(job(tmp_path, half), Echo())
+
+    engine = Echo(before_step=other)
+    writer = ledger.Writer(tmp_path, ledger.job_name(), LIMITS.rows_per_segment)
+    current = Job(asked, ledger.finished(tmp_path, PLAN.id), writer, PLAN, "echo", others=Others(tmp_path, PLAN.id, 0))
+    work(current, engine)
+    assert [request.prompt for request in engine.asked] == [f"prompt {number}" for number in range(10)]
+    assert current.done == set(asked)
+    assert sorted(row["prompt_id"] for row in rows(tmp_path)) == sorted(asked)
+
+
+def test_looking_for_the_texts_of_others_is_not_done_too_often_and_not_worth_a_failure(tmp_path):
+    work(job(tmp_path, prompts(3)), Echo())
+    assert Others(tmp_path, PLAN.id, 1000)() == frozenset()
+    assert Others(tmp_path, PLAN.id, 0)() == set(prompts(3))
+    (tmp_path / "no-folder").touch()
+    assert Others(tmp_path / "no-folder", PLAN.id, 0)() == frozenset()

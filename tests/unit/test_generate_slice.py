@@ -83,6 +83,14 @@ def test_slices_cover_a_part_of_many_batches(tmp_path):
     assert [key for piece in pieces for key in piece] == [row["prompt_id"] for row in table(25_003)]
 
 
+def test_a_job_may_begin_anywhere_in_its_slice():
+    rows = {str(number): f"prompt {number}" for number in range(5)}
+    orders = {tuple(slice_.begin_anywhere(rows)) for _ in range(200)}
+    assert orders == {tuple("01234"[first:] + "01234"[:first]) for first in range(5)}
+    assert slice_.begin_anywhere(rows) == rows
+    assert slice_.begin_anywhere({}) == {}
+
+
 def test_a_slice_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(InputError, match="not one of 4 slices"):
         slice_.slice_prompts(tmp_path / "prompts.parquet", 4, 4)
