@@ -132,6 +132,7 @@ def test_a_ledger_that_cannot_be_read_is_an_error_and_no_empty_ledger(half, endp
     for said in (program.said, sealing.said):
         assert "Permission denied" in said
         assert str(path) in said
+        assert "Traceback" not in said
     assert endpoint.asked.total() == 30
     finish(half)
     assert set(endpoint.asked.values()) == {1}

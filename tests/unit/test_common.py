@@ -1,6 +1,8 @@
 """Ids, tables, counts and atomic files: what every stage relies on."""
 
+import errno
 import json
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +15,7 @@ from scripts.common.counts import Counts, total
 from scripts.common.errors import InputError
 from scripts.common.files import atomic_path, read_json, write_json
 from scripts.common.ids import content_id, sampling_seed, unit_interval
+from scripts.common.logging import run
 
 any_text = st.text(st.characters())  # surrogates included
 
@@ -106,3 +109,20 @@ def test_counts_that_do_not_add_up_are_refused(tmp_path):
 def test_counts_of_parts_sum_by_reason():
     parts = [Counts("s", 3, 2, {"a": 1}), Counts("s", 4, 2, {"a": 1, "b": 1})]
     assert total(parts, "s") == Counts("s", 7, 4, {"a": 2, "b": 1})
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC])
+def test_a_disk_that_is_full_or_closed_ends_a_program_with_one_line(number):
+    def main(_):
+        raise OSError(number, os.strerror(number), "results/x")
+
+    with pytest.raises(SystemExit, match=f"^error: .*{os.strerror(number)}: 'results/x'"):
+        run(main)
+
+
+def test_other_errors_of_the_system_keep_their_traceback():
+    def main(_):
+        raise OSError(errno.EIO, "drive broken", "results/x")
+
+    with pytest.raises(OSError, match="drive broken"):
+        run(main)

@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -37,6 +38,15 @@ def test_many_segments_become_few_and_hold_the_same(tmp_path):
     assert contents(tmp_path) == before
     compact.main(["--ledgers", str(tmp_path)])
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_temporary_files_go_when_nobody_can_be_writing_them_any_more(tmp_path):
+    old, new = tmp_path / ".job-0000.parquet.1234.tmp", tmp_path / ".job-0001.parquet.5678.tmp"
+    old.write_bytes(b"half a segm")
+    new.write_bytes(b"half a segment")
+    os.utime(old, (0, 0))
+    compact.main(["--ledgers", str(tmp_path)])
+    assert list(tmp_path.iterdir()) == [new]
 
 
 def test_segments_are_merged_up_to_a_size_and_full_ones_are_left_alone(tmp_path):
