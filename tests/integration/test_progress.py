@@ -12,7 +12,9 @@ SETTINGS = ("--cores", "1", "--config", "run=test")
 def test_after_the_run_all_texts_that_were_sealed_are_counted(tiny_run):
     command = [sys.executable, "-m", "scripts.generate.progress", str(tiny_run), "--json"]
     report = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    snakemake("generations", *SETTINGS)
     manifest = json.loads((tiny_run / "generations/manifest.json").read_text())
+    assert manifest["total"]["coverage"] == 1
     assert report["recipe"] == manifest["recipe"]
     counted, sealed = report["total"], manifest["total"]
     assert (counted["prompts"], counted["done"]) == (sealed["prompts"], sealed["texts"])
