@@ -116,7 +116,7 @@ def test_a_slice_fills_the_ledger_and_lengths_are_the_servers_own(server, tmp_pa
     result = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     found = {row["prompt_id"]: row for row in rows(tmp_path)}
-    assert len(found) == 10
+    assert len(found) == len(TEXTS) + 1
     refused = found.pop(content_id(TOO_LONG))
     assert refused["finish_reason"] == "refused"
     assert f"maximum context length is {CONTEXT} tokens" in refused["text"]
