@@ -7,7 +7,7 @@ A run is made in a temporary folder: prompts in parts of 250,000, half of them w
 them, and for every 10,000 prompts the status file and the journal, half full, of a job at work. A text is one kilobyte
 of random digits, less than real ones have (about 4 kB): those in segments are not read. The prompts hold ids only, for
 the same reason. One row in a hundred is there twice. The seconds are those of the whole process, the best and the worst
-of five, with the files in the page cache; memory is its peak.
+of five, with the files in the page cache; memory is its peak, of one process.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def make_run(results: Path, texts: int, rows_per_segment: int) -> int:
         for piece in range(len(ids) // SLICE):
             write_status(folder, part, piece, len(ids) // SLICE)
             first = piece * SLICE // 2
-            write_journal(folder, f"working-{part}-{piece}", done[first : first + rows_per_segment // 2], letters)
+            write_journal(folder, f"working-{part}-{piece}", done[first : first + min(rows_per_segment, 256) // 2], letters)
     return n_segments
 
 

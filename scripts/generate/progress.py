@@ -18,7 +18,8 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,7 @@ def look(
             f"{results} has neither prompts nor texts yet; the folder of a run is wanted, such as results/tiny"
         )
     statuses = list(read_jobs(results, sources))
-    with ThreadPoolExecutor(READERS) as readers:  # hides how long a network drive takes to open small files
-        tallies = dict(
-            zip(found, readers.map(lambda part: tally_part(results, *part, max_attempts), found), strict=True)
-        )
+    tallies = _tallies(results, found, max_attempts)
     texts = _texts_by_recipe(tallies.values())
     if recipe is None:
         latest = max(statuses, key=lambda status: status["changed"], default={})
@@ -96,6 +94,18 @@ def look(
         "jobs": [{key: job[key] for key in SHOWN} for job in jobs if job["at_work"]],
         "stragglers": [{key: job[key] for key in SHOWN} for job in jobs if job["problem"]],
     }
+
+
+def _tallies(
+    results: Path, found: Sequence[tuple[str, str]], max_attempts: int
+) -> dict[tuple[str, str], dict[str, Tally]]:
+    """What the ledger of each part holds; several processes share the parts of a large run."""
+    columns = zip(*found, strict=True)
+    if len(found) <= READERS:
+        return dict(zip(found, map(tally_part, repeat(results), *columns, repeat(max_attempts)), strict=False))
+    with ProcessPoolExecutor(READERS) as readers:
+        tallies = readers.map(tally_part, repeat(results), *columns, repeat(max_attempts))
+        return dict(zip(found, tallies, strict=True))
 
 
 def _left(counts: Mapping[str, Any]) -> int | None:

@@ -12,13 +12,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from scripts.common.tables import GENERATIONS, PROMPTS, read_table
 from scripts.generate import ledger
 from scripts.generate.status import PREVIEW_SLICE, SUFFIX
+
+NOTHING = pa.schema([GENERATIONS.field(name) for name in ledger.KEYS]).empty_table()
+"""The rows of an empty ledger."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,9 +67,8 @@ def tally_part(results: Path, source: str, part: str, max_attempts: int) -> dict
     ids = None
     if table.exists():
         ids = read_table(table, PROMPTS, ["prompt_id"])["prompt_id"].unique()
-    schema = pa.schema([GENERATIONS.field(name) for name in ledger.KEYS])
     tables = ledger.keys(results / f"generations/ledger/{source}/part-{part}")
-    return tally(pa.concat_tables([schema.empty_table(), *tables]).combine_chunks(), ids, max_attempts)
+    return tally(pa.concat_tables([NOTHING, *tables]).combine_chunks(), ids, max_attempts)
 
 
 def tally(rows: pa.Table, ids: pa.Array | None, max_attempts: int) -> dict[str, Tally]:
@@ -106,8 +107,8 @@ def _where(rows: pa.Table, column: str, value: str) -> pa.Table:
 def _one_each(texts: pa.Table) -> pa.Table:
     """One text of each prompt, that of the lowest attempt and first job; few prompts have several."""
     columns = ["prompt_id", "text_token_length"]
-    codes = texts["prompt_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-    several = pa.array(np.bincount(codes)[codes] > 1)
+    codes = texts["prompt_id"].combine_chunks().dictionary_encode().indices  # in the order of `value_counts`
+    several = pc.greater(pc.value_counts(codes).field("counts").take(codes), 1)
     ordered = texts.filter(several).sort_by([("attempt", "ascending"), ("job", "ascending")])
     first = ordered.group_by("prompt_id", use_threads=False).aggregate([("text_token_length", "first")])
     alone = texts.filter(pc.invert(several)).select(columns)
