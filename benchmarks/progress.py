@@ -51,7 +51,9 @@ def make_run(results: Path, texts: int, rows_per_segment: int) -> int:
         for piece in range(len(ids) // SLICE):
             write_status(folder, part, piece, len(ids) // SLICE)
             first = piece * SLICE // 2
-            write_journal(folder, f"working-{part}-{piece}", done[first : first + min(rows_per_segment, 256) // 2], letters)
+            write_journal(
+                folder, f"working-{part}-{piece}", done[first : first + min(rows_per_segment, 256) // 2], letters
+            )
     return n_segments
 
 
