@@ -100,12 +100,11 @@ def _tallies(
     results: Path, found: Sequence[tuple[str, str]], max_attempts: int
 ) -> dict[tuple[str, str], dict[str, Tally]]:
     """What the ledger of each part holds; several processes share the parts of a large run."""
-    columns = zip(*found, strict=True)
+    work = (tally_part, repeat(results), *zip(*found, strict=True), repeat(max_attempts))
     if len(found) <= READERS:
-        return dict(zip(found, map(tally_part, repeat(results), *columns, repeat(max_attempts)), strict=False))
+        return dict(zip(found, map(*work), strict=True))
     with ProcessPoolExecutor(READERS) as readers:
-        tallies = readers.map(tally_part, repeat(results), *columns, repeat(max_attempts))
-        return dict(zip(found, tallies, strict=True))
+        return dict(zip(found, readers.map(*work), strict=True))
 
 
 def _left(counts: Mapping[str, Any]) -> int | None:

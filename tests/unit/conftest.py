@@ -1,6 +1,8 @@
 """A language model small enough for tests, made once: random weights, a real tokenizer and chat template."""
 
 import os
+import shutil
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -56,3 +58,9 @@ def random_lm(tmp_path_factory):
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def model(random_lm, tmp_path):
+    """A copy of that model, to be damaged."""
+    return Path(shutil.copytree(random_lm, tmp_path / "model"))
