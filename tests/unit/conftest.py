@@ -7,6 +7,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.unit.endpoint import KEY, Endpoint
+
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -64,3 +66,13 @@ def random_lm(tmp_path_factory):
 def model(random_lm, tmp_path):
     """A copy of that model, to be damaged."""
     return Path(shutil.copytree(random_lm, tmp_path / "model"))
+
+
+@pytest.fixture
+def endpoint(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    served = Endpoint()
+    yield served
+    served.over.set()
+    served.server.shutdown()
+    served.server.server_close()

@@ -1,108 +1,17 @@
+"""Requests of the openai engine and what becomes of good, wrong and hostile answers."""
+
 import contextlib
-import gzip
 import json
-import socket
 import ssl
-import struct
 import subprocess
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from scripts import engines
 from scripts.common.errors import InputError
-from scripts.engines import Completion, EngineSettings, Request, Sampling
-
-SAMPLING = Sampling(0.6, 0.95, 50, 1.2, 100, ("<|endoftext|>",))
-KEY = "sk-a-secret-key"
-
-
-def chat(text, reason="stop", tokens=5):
-    """The body of a good answer."""
-    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": reason}
-    return json.dumps({"choices": [choice], "usage": {"completion_tokens": tokens}})
-
-
-class Endpoint:
-    """A local server; each prompt is answered by its script of (status, body, headers), the last entry again and again.
-
-    A prompt without a script is answered with itself. An entry may also be a function of the handler, which then has
-    the connection.
-    """
-
-    def __init__(self):
-        self.scripts = {}
-        self.asked = []
-        self.busiest = 0
-        self.together = None
-        self._busy = 0
-        self._lock = threading.Lock()
-        endpoint = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                entry = endpoint.answer(self.path, dict(self.headers), body)
-                if callable(entry):
-                    entry(self)
-                    self.close_connection = True
-                    return
-                status, answer, headers = entry
-                data = answer if isinstance(answer, bytes) else answer.encode()
-                self.send_response(status)
-                for name, value in ({"Content-Length": str(len(data))} | headers).items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(data)
-                self.close_connection = "Content-Length" in headers
-
-            def log_message(self, *arguments):
-                pass
-
-        self.over = threading.Event()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def answer(self, path, headers, body):
-        with self._lock:
-            self._busy += 1
-            self.busiest = max(self.busiest, self._busy)
-            self.asked.append((path, headers, body))
-            prompt = body["messages"][0]["content"]
-            script = self.scripts.get(prompt, [(200, chat(prompt), {})])
-            entry = script.pop(0) if len(script) > 1 else script[0]
-        if self.together:
-            self.together.wait(timeout=60)
-        with self._lock:
-            self._busy -= 1
-        return entry
-
-
-@pytest.fixture
-def endpoint(monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    served = Endpoint()
-    yield served
-    served.over.set()
-    served.server.shutdown()
-    served.server.server_close()
-
-
-def answers(endpoint, prompts, schema=None, url=None, in_flight=4, **options):
-    quick = {"backoff": 0.001, "retries": 3} | options
-    settings = EngineSettings("openai", "a-model", endpoint=url or endpoint.url, max_in_flight=in_flight, options=quick)
-    requests = [Request(prompt, prompt, number, schema) for number, prompt in enumerate(prompts)]
-    with contextlib.closing(engines.create(settings, SAMPLING)) as engine:
-        return {answer.request_id: answer for answer in engines.complete(engine, requests, in_flight)}
-
-
-def seeds(endpoint, prompt):
-    """The seed of every request for a prompt."""
-    return [body["seed"] for _, _, body in endpoint.asked if body["messages"][0]["content"] == prompt]
+from scripts.engines import Completion, EngineSettings, Request
+from tests.unit.endpoint import KEY, SAMPLING, Endpoint, answers, chat, reset, seeds
 
 
 def test_every_prompt_is_answered_four_at_a_time(endpoint):
@@ -162,154 +71,11 @@ def test_trouble_is_asked_about_again_with_the_same_seed(endpoint, trouble):
     assert seeds(endpoint, "b") == [1, 1, 1]
 
 
-def reset(handler):
-    """Breaks the connection off in the middle of an answer."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b'{"choices": [{"mess')
-    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    handler.connection.close()
-
-
 def test_trouble_without_end_is_that_requests_error(endpoint):
     endpoint.scripts["a"] = [(500, "out of memory", {})]
     result = answers(endpoint, ["a", "b"])
     assert result["a"] == Completion("a", "HTTP 500: out of memory; asked 4 times", 0, "error")
     assert result["b"].finish_reason == "stop"
-
-
-def test_an_endpoint_that_is_busy_for_long_costs_no_prompt_its_retries(endpoint):
-    prompts = ["a", "b", "c", "d"]
-    for prompt in prompts:
-        endpoint.scripts[prompt] = [(503, "loading the model", {})] * 9 + [(200, chat(prompt), {})]
-    assert {answer.finish_reason for answer in answers(endpoint, prompts, retries=0, backoff=0).values()} == {"stop"}
-    assert seeds(endpoint, "b") == [1] * 10
-
-
-@pytest.mark.parametrize("status", [429, 503])
-def test_an_endpoint_that_stays_busy_ends_the_job_and_fails_no_prompt(endpoint, status):
-    for prompt in "bcde":
-        endpoint.scripts[prompt] = [(status, "come back later", {})]
-    received = []
-    with pytest.raises(InputError, match=rf"nothing for 0.0002 minutes \(HTTP {status}: come back later") as caught:
-        stream(endpoint, "abcde", received, patience=0.0002)
-    assert {answer.finish_reason for answer in received} <= {"stop"}
-    assert "llm.options.patience" in str(caught.value)
-
-
-def stream(endpoint, prompts, received, url=None, **options):
-    """As `answers`; what arrives goes to a list, so that it is there after a failure."""
-    settings = EngineSettings(
-        "openai", "m", endpoint=url or endpoint.url, max_in_flight=2, options={"backoff": 0.001} | options
-    )
-    with contextlib.closing(engines.create(settings, SAMPLING)) as engine:
-        received.extend(engines.complete(engine, [Request(prompt, prompt, 1) for prompt in prompts], 2))
-
-
-def test_a_request_that_alone_is_put_off_for_ever_is_an_error(endpoint):
-    endpoint.scripts["a"] = [(429, "too large for your limit", {})]
-    result = {}
-
-    def requests():
-        yield Request("a", "a", 1)
-        while "a" not in result:
-            yield Request(str(len(endpoint.asked)), "b", 1)
-
-    options = {"backoff": 0.001, "retries": 1, "patience": 1 / 60}
-    settings = EngineSettings("openai", "m", endpoint=endpoint.url, max_in_flight=2, options=options)
-    with contextlib.closing(engines.create(settings, SAMPLING)) as engine:
-        for answer in engines.complete(engine, requests(), 2):
-            result[answer.request_id] = answer
-    assert "while other requests were answered" in result["a"].text
-    assert {answer.finish_reason for name, answer in result.items() if name != "a"} == {"stop"}
-
-
-def test_patience_ends_while_many_requests_wait_for_their_turn(endpoint):
-    for number in range(200):
-        endpoint.scripts[f"prompt {number}"] = [(503, "down", {})]
-    with pytest.raises(InputError, match=r"nothing for 0\.005 minutes"):
-        answers(endpoint, list(endpoint.scripts), in_flight=200, patience=0.005, backoff=0.05)
-    assert len(endpoint.asked) < 200
-
-
-def test_an_endpoint_that_is_down_ends_the_job_when_patience_does(endpoint):
-    endpoint.server.shutdown()
-    endpoint.server.server_close()
-    with pytest.raises(InputError, match=r"nothing for 0 minutes .*ConnectError"):
-        answers(endpoint, ["a"], patience=0)
-
-
-def test_a_restarted_server_is_used_as_if_nothing_had_been(endpoint):
-    def die(handler):
-        endpoint.server.socket.close()
-        reset(handler)
-        threading.Thread(target=come_back).start()
-
-    def come_back():
-        endpoint.server.shutdown()
-        endpoint.server = ThreadingHTTPServer(endpoint.server.server_address, endpoint.server.RequestHandlerClass)
-        threading.Thread(target=endpoint.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    endpoint.scripts["b"] = [die, (200, chat("b"), {})]
-    result = answers(endpoint, list("abcdefgh"), retries=2)
-    assert {answer.finish_reason for answer in result.values()} == {"stop"}
-    assert len(result) == 8
-
-
-def test_all_wait_when_one_is_told_to(endpoint):
-    endpoint.scripts["a"] = [(429, "wait", {"Retry-After": "500"})]
-    engine = engines.create(EngineSettings("openai", "m", endpoint=endpoint.url, max_in_flight=1), SAMPLING)
-    engine.submit(Request("a", "a", 1))
-    while not endpoint.asked:
-        engine.step()
-    engine.submit(Request("b", "b", 1))
-    assert engine.step() == engine.step() == []
-    engine.close()
-    assert not seeds(endpoint, "b")
-
-
-def test_an_answer_that_drips_is_broken_off_in_time(endpoint):
-    def drip(handler):
-        handler.send_response(200)
-        handler.send_header("Content-Length", "100000")
-        handler.end_headers()
-        with contextlib.suppress(OSError):
-            while not endpoint.over.wait(0.01):
-                handler.wfile.write(b" ")
-
-    endpoint.scripts["a"] = [drip]
-    assert answers(endpoint, ["a"], timeout=0.1, retries=1)["a"] == Completion(
-        "a", "no whole answer within 0.1 seconds; asked 2 times", 0, "error"
-    )
-
-
-def test_a_silent_endpoint_is_broken_off_in_time(endpoint):
-    endpoint.scripts["a"] = [lambda handler: endpoint.over.wait(), (200, chat("at last"), {})]
-    assert answers(endpoint, ["a"], timeout=0.5)["a"].text == "at last"
-
-
-def test_an_answer_without_end_is_broken_off(endpoint):
-    def pour(handler):
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(2**40))
-        handler.end_headers()
-        with contextlib.suppress(OSError):
-            while True:
-                handler.wfile.write(b" " * 2**20)
-
-    endpoint.scripts["a"] = [pour]
-    assert answers(endpoint, ["a"], retries=0)["a"].text == "the answer has more than 16777216 bytes; asked 1 times"
-
-
-def test_packed_answers_are_read(endpoint):
-    endpoint.scripts["a"] = [(200, gzip.compress(chat("small").encode()), {"Content-Encoding": "gzip"})]
-    assert answers(endpoint, ["a"])["a"].text == "small"
-
-
-def test_a_packed_answer_without_end_is_broken_off(endpoint):
-    endpoint.scripts["a"] = [(200, gzip.compress(b" " * 2**26), {"Content-Encoding": "gzip"})]
-    assert "more than" in answers(endpoint, ["a"], retries=0)["a"].text
 
 
 def test_a_refusal_is_an_error_and_not_asked_again(endpoint):

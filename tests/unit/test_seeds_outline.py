@@ -17,7 +17,7 @@ from scripts.seeds import courses as courses_
 from scripts.seeds import load, outline
 from scripts.seeds.catalogues import Course
 from scripts.seeds.outlines_request import clean_request, write_request
-from tests.unit.test_engines_openai import Endpoint, chat
+from tests.unit.endpoint import Endpoint, chat
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE_TITLES = ("Glaciers", "Deserts", "Rivers", "Coasts", "Caves", "Plains")
