@@ -4,11 +4,13 @@ The engine is kept full; every text is safe in the ledger as soon as it is finis
 with the seed of its next attempt, after all others had their turn, `max_attempts` times in all; then its error stays in
 the ledger and the run goes on. One that the engine refuses for good (it is longer than the context) is not asked again.
 A broken engine must not cost prompts their attempts: the job stops when more than `max_failure_rate` of the first
-attempts fail (of at least 20), or 20 in a row, or all of them, and errors are recorded only after every
-`rows_per_segment` texts, or at the end. An engine that dies ends the job; ending.py tells what else does.
+attempts fail (of at least 20), or 20 in a row, or all of them, and errors are recorded only with the text of the same
+prompt, after every `rows_per_segment` texts, or at the end. An engine that dies ends the job; ending.py tells what else
+does.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -78,7 +80,7 @@ class Job:
         self.done = {prompt_id for prompt_id in prompts if prompt_id in before.done}
         self.attempts = {key: number for key, number in before.attempts.items() if key in prompts}
         self.refused = {key for key in prompts if key in before.refused}
-        self._errors: list[dict[str, Any]] = []
+        self._errors: dict[str, list[dict[str, Any]]] = {}
         self._texts_since_errors = 0
         self._fresh = self._fresh_failures = self._failures_in_a_row = 0
         self._last_error = ""
@@ -155,14 +157,14 @@ class Job:
             self._fresh_failures += not usable
             self._failures_in_a_row = 0 if usable else self._failures_in_a_row + 1
         if usable:
-            self._writer.add([row])
+            self._writer.add([*self._errors.pop(prompt_id, ()), row])
             self.done.add(prompt_id)
             self._texts_since_errors += 1
         else:
             self.attempts[prompt_id] = attempt
             if completion.finish_reason == ledger.REFUSED:
                 self.refused.add(prompt_id)
-            self._errors.append(row)
+            self._errors.setdefault(prompt_id, []).append(row)
             self._last_error = completion.text
         return row
 
@@ -185,6 +187,6 @@ class Job:
 
     def _record_errors(self) -> None:
         """Writes the errors so far, now that the engine has shown that it works."""
-        self._writer.add(self._errors)
+        self._writer.add(list(itertools.chain.from_iterable(self._errors.values())))
         self._errors.clear()
         self._texts_since_errors = 0

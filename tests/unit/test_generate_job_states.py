@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scripts.common.errors import InputError
@@ -116,6 +116,7 @@ def run(folder, outcomes, episode, order):
     return engine.asked
 
 
+@example([[], ["error", "stop"]], [Episode(2, 2, 3, "died", 3)], Episode(1, 1, 1, "not", 0), 21)
 @given(st.lists(OUTCOMES, max_size=6), st.lists(EPISODES, max_size=4), EPISODES, st.integers(0, 99))
 def test_every_prompt_ends_once_however_jobs_are_ended_and_begun_again(planned, episodes, last, seed):
     planned = [["stop"], *planned]  # so that there is a text: a job with failures only takes its engine to be broken
