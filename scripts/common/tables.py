@@ -200,12 +200,39 @@ DECISIONS = pa.schema(
 `flags` the rules that a kept text fails and may. `text` and its length replace the sealed ones in all later stages;
 null means that the text stays as it was generated."""
 
-MINHASH_CLUSTERS = pa.schema([("rank", pa.int32()), ("place", pa.int64()), ("cluster", pa.int64())])
-"""Documents that MinHash connected: the rank of their part and their place among its kept documents."""
+MINHASH_CLUSTERS = pa.schema(
+    [("rank", pa.int32()), ("place", pa.int64()), ("cluster", pa.int64()), ("size", pa.int64())]
+)
+"""Documents that MinHash connected: the rank of their part, their place among its kept documents, and how many
+documents their cluster has."""
+
+CLUSTER_MEMBERS = pa.schema(
+    [
+        ("cluster", pa.int64()),
+        ("size", pa.int64()),
+        ("prompt_id", pa.string()),
+        ("seed_id", pa.string()),
+        ("format", pa.string()),
+        ("shingles", pa.list_(pa.uint64())),
+    ]
+)
+"""What of a document is compared inside its cluster; `shingles` are its different hashed word n-grams, ascending, null
+where the cluster is too large to be compared."""
 
 NEAR_DUPLICATES = pa.schema(
-    [("removed_id", pa.string()), ("kept_id", pa.string()), ("jaccard", pa.float32()), ("cluster", pa.int64())]
+    [
+        ("removed_id", pa.string()),
+        ("kept_id", pa.string()),
+        ("jaccard", pa.float32()),
+        ("cluster", pa.string()),
+        ("removed_source", pa.string()),
+        ("kept_source", pa.string()),
+        ("removed_format", pa.string()),
+        ("kept_format", pa.string()),
+        ("same_seed", pa.bool_()),
+    ]
 )
+"""Removed documents, each with the kept one that it repeats; a `cluster` is named after its smallest prompt id."""
 
 BENCHMARK_ROWS = pa.schema(
     [
@@ -223,12 +250,28 @@ CONTAMINATION = pa.schema(
         ("prompt_id", pa.string()),
         ("benchmark", pa.string()),
         ("row", pa.string()),
+        ("rule", pa.string()),
         ("ratio", pa.float32()),
         ("span", pa.string()),
         ("decision", pa.string()),
     ]
 )
-"""Every pair of document and benchmark row that shares a 10-gram; `ratio` is matched characters over the row's."""
+"""Every pair of document and benchmark row that share an n-gram (`rule` ngram) or where the document holds a row that is
+shorter than one (short_row). `ratio` is matched characters over the row's, `span` the longest matching block."""
+
+PLANTED = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("benchmark", pa.string()),
+        ("row", pa.string()),
+        ("host", pa.string()),
+        ("expected", pa.string()),
+        ("decision", pa.string()),
+        ("ratio", pa.float32()),
+    ]
+)
+"""Benchmark rows planted in clean documents to check the scan: how they were changed (`kind`), in which document, and
+the decision that the rule asks for beside the one that was made."""
 
 DATASET = pa.schema(
     [
