@@ -2,8 +2,9 @@
 in:  <results>/generations/<source>/part-*.parquet, what clean and deduplication left of them, and the benchmarks' rows
 (seeds.where: the shipped sample or <downloads>/benchmarks)
 out: <results>/decontaminate/<source>/part-*.parquet (every pair that shares a 10-gram), table.json (as published)
-cost at full scale (31 M texts): about 3 CPU-hours in one job a part (6,800 texts of 2 kB a second and core), each with
-half a GB for the 10-grams of the full benchmarks"""
+cost at full scale (31 M texts): half a CPU-hour in one job a part (about 50,000 texts of 1.7 kB a second and core, on a
+busy machine), each with 2 s to start, 1 s for the 1.8 million 10-grams of the full benchmarks and 0.5 GB of memory; a
+text that shares one of them takes some milliseconds more"""
 
 
 rule decontaminate_index:
@@ -35,7 +36,8 @@ rule decontaminate_scan:
         decisions="<results>/clean/{source}/part-{part}.parquet",
         duplicates="<results>/deduplicate/removed.parquet",
         rows="<results>/decontaminate/index/rows.parquet",
-        matching="scripts/decontaminate/matching.py",
+        uncheckable="<results>/decontaminate/index/uncheckable.parquet",
+        modules=expand("scripts/decontaminate/{module}.py", module=["candidates", "characters", "kernel", "matching"]),
         script="scripts/decontaminate/scan.py",
     output:
         pairs="<results>/decontaminate/{source}/part-{part}.parquet",
@@ -47,12 +49,13 @@ rule decontaminate_scan:
     conda:
         "../../envs/datatrove.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=2000,
     params:
-        options=flags("decontaminate", "ngram", "minimum_block", "ratio"),
+        options=flags("decontaminate", "ngram", "minimum_block", "ratio", "short_rows", "minimum_short"),
     shell:
         "$PYTHON_DATATROVE -m scripts.decontaminate.scan --generations {input.generations}"
         " --decisions {input.decisions} --duplicates {input.duplicates} --rows {input.rows}"
+        " --uncheckable {input.uncheckable}"
         " --source {wildcards.source} --part {wildcards.part} --output {output.pairs} --counts {output.counts}"
         " {params.options} &> {log}"
 
