@@ -77,7 +77,8 @@ def _deduplicated(flow: Flow, counted: Iterable[Counts]) -> dict[str, Counts]:
     }
     removed = sum(each.rejected.get("near_duplicate", 0) for each in found.values())
     if removed != whole.rejected.get("near_duplicate", 0):
-        raise _mismatch("All splits", "clean_filter", whole.rows_in, "decontaminate_scan", whole.rows_in - removed)
+        taken = sum(each.rows_in for each in after.values())
+        raise _mismatch("all splits", whole.step, whole.rows_out, "decontaminate_scan", taken)
     return found
 
 
@@ -93,7 +94,7 @@ def _own_part(flow: Flow, split: str) -> Counts:
 
 def _less(step: str, rows_in: int, rows_out: int, reason: str) -> Counts:
     if rows_out > rows_in:
-        raise _mismatch("A split", step, rows_in, "the next step", rows_out)
+        raise _mismatch("a split", step, rows_in, "the next step", rows_out)
     return Counts(step, rows_in, rows_out, {reason: rows_in - rows_out} if rows_in > rows_out else {})
 
 
