@@ -57,6 +57,7 @@ def summarize(summary: Mapping[str, Any]) -> dict[str, Any]:
             "rate": published_way,
             "percent": None if published_way is None else 100 * published_way,
         },
+        "not_compared": sum(alarm["size"] - 1 for alarm in summary["alarms"]),
         "same_seed": {"removed": same, "other_format": other_format, "rate": share(other_format, documents)},
     }
 

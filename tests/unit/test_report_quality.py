@@ -19,7 +19,10 @@ FORMATS = [f"a_format_with_a_long_name_{k}" for k in range(12)]
 def run(tmp_path):
     """A run of twelve texts with one pair and two candidates; returns its folder and ids."""
     ids = sorted(content_id("quality", str(number)) for number in range(12))
-    texts = [{"prompt_id": each, "text": f"{NASTY} text {k} of water in soil and roots drink it"} for k, each in enumerate(ids)]
+    texts = [
+        {"prompt_id": each, "text": f"{NASTY} text {k} of water in soil and roots drink it"}
+        for k, each in enumerate(ids)
+    ]
     write_table(tmp_path / "generations/web/part-000.parquet", texts, GENERATIONS)
     decided = [{"prompt_id": each, "decision": "kept", "reason": "", "flags": []} for each in ids]
     write_table(tmp_path / "clean/web/part-000.parquet", decided, DECISIONS)
@@ -63,10 +66,12 @@ def alarm(ids, size):
 
 def test_a_cluster_over_the_limit_stands_first_with_its_texts_and_what_to_do(run):
     folder, ids = run
-    change(folder, "summary.json", alarms=[alarm(ids, 1400)], maximum_cluster=1000, largest_cluster=1400)
+    change(folder, "summary.json", alarms=[alarm(ids, 1400)], maximum_cluster=1000, largest_cluster=1400, spared=1406)
     html, numbers = show(duplicates, folder)
     assert "1 cluster is over the limit of 1,000 documents: nothing of it was removed" in html
     assert "<code>deduplicate.maximum_cluster</code> to 1,400 or more" in html
+    assert "<b>7</b><span>candidates spared" in html
+    assert "Another 1,399 were not compared" in html
     assert "median 0.35, from 0.10 to 0.90" in html
     assert html.index("over the limit") < html.index('class="tiles"')
     for k in range(3):
@@ -132,7 +137,7 @@ def test_a_matrix_has_rates_of_the_removed_side_and_keeps_names_that_were_not_co
 def test_whether_one_seed_gives_three_texts_is_answered_from_the_figures(other_format, answer):
     summary = {
         "documents": 1000, "removed": 500, "minhash": {"clusters": 0, "members": 0, "removed": 0},
-        "by_format_same_seed": {"blog": {"blog": 7, "story": other_format}},
+        "by_format_same_seed": {"blog": {"blog": 7, "story": other_format}}, "alarms": [],
     }  # fmt: skip
     numbers = duplicates.summarize(summary)
     said, figures = duplicates.seed_answer(numbers)
@@ -143,7 +148,7 @@ def test_whether_one_seed_gives_three_texts_is_answered_from_the_figures(other_f
 
 
 def test_without_texts_the_question_is_left_open():
-    summary = {"documents": 0, "removed": 0, "minhash": {"removed": 0}, "by_format_same_seed": {}}
+    summary = {"documents": 0, "removed": 0, "minhash": {"removed": 0}, "by_format_same_seed": {}, "alarms": []}
     assert duplicates.seed_answer(duplicates.summarize(summary))[1] == "no text was compared"
 
 
