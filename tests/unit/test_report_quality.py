@@ -1,6 +1,7 @@
 """The pages about near-duplicates and contamination, with what is rare in a run."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -9,8 +10,9 @@ from scripts.common.files import read_json, write_json
 from scripts.common.ids import content_id
 from scripts.common.tables import DECISIONS, GENERATIONS, read_table, write_table
 from scripts.report import contamination, duplicates
-from tests.unit.test_report_pages import NASTY, ROOT, write_contamination, write_duplicates
+from tests.unit.reported import NASTY, write_contamination, write_duplicates
 
+ROOT = Path(__file__).parents[2]
 SPLITS = [f"split_{k}" for k in range(8)]
 FORMATS = [f"a_format_with_a_long_name_{k}" for k in range(12)]
 
