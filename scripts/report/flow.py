@@ -27,6 +27,9 @@ START = "rows read"
 EARLIER = ("not_generated", "near_duplicate", "contaminated")
 """Reasons under which dataset_split names, besides those of clean, the prompts that earlier steps kept aside."""
 
+UNUSED = ("outside_mix", "outside_fraction", "duplicate_prompt")
+"""Reasons of prompts that were made from a seed only to be chosen from."""
+
 Flow = dict[str, dict[str, Counts]]
 """Step → split → its counts there, in the order of the pipeline and of the splits."""
 
@@ -64,6 +67,17 @@ def follow(counts: Iterable[Counts], splits: Mapping[str, Sequence[str]]) -> Flo
 def steps(flow: Flow) -> dict[str, Counts]:
     """Step → its counts over all splits."""
     return {step: total(by_split.values(), step) for step, by_split in flow.items()}
+
+
+def without_unused(counts: Counts) -> tuple[Counts, dict[str, int]]:
+    """The counts without rows that a step added and left out again, and those by reason."""
+    unused: dict[str, int] = {}
+    for reason in UNUSED:
+        if n := min(counts.rejected.get(reason, 0), counts.added - sum(unused.values())):
+            unused[reason] = n
+    rejected = {reason: n - unused.get(reason, 0) for reason, n in counts.rejected.items()}
+    rest = {reason: n for reason, n in rejected.items() if n}
+    return Counts(counts.step, counts.rows_in, counts.rows_out, rest, added=counts.added - sum(unused.values())), unused
 
 
 def _deduplicated(flow: Flow, counted: Iterable[Counts]) -> dict[str, Counts]:

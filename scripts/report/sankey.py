@@ -2,14 +2,16 @@
 
 A Sankey diagram, written as SVG by hand so that every band can say what it is (a `title`, which browsers show as a
 tooltip). All heights are to one scale; what is too thin to see is drawn as a hairline. Bands of kept rows lie over
-those of lost ones, which fall into a lane below; rows that a step adds fade in from the left.
+those of lost ones, which fall into a lane below; rows that a step adds fade in from the left. Prompts that were made
+and left out again, because the mix did not ask for them, are told (±) and not drawn: there may be many for each seed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
 from scripts.common.counts import Counts
 from scripts.report import style
-from scripts.report.flow import START, STEPS, Flow
+from scripts.report.flow import START, STEPS, Flow, without_unused
 from scripts.report.page import words
 
 WIDTH, LEFT, RIGHT = 1064, 44, 200
@@ -29,7 +31,12 @@ class Sankey:
     """
 
     def __init__(self, flow: Flow) -> None:
-        self.flow, self.order = flow, list(flow)
+        self.order = list(flow)
+        both = {
+            step: {split: without_unused(each) for split, each in by_split.items()} for step, by_split in flow.items()
+        }
+        self.drawn = {step: {split: each for split, (each, _) in by_split.items()} for step, by_split in both.items()}
+        self.unused = {step: [reasons for _, reasons in by_split.values()] for step, by_split in both.items()}
         first = flow[self.order[0]]
         rows = [{split: each.rows_in for split, each in first.items()}]
         rows += [{split: each.rows_out for split, each in by_split.items()} for by_split in flow.values()]
@@ -95,7 +102,7 @@ class Sankey:
 
     def _step(self, place: int, step: str) -> tuple[list[str], list[str]]:
         """The bands of one step: those of lost rows, and those of kept and added ones."""
-        by_split = {split: self.flow[step][split] for split in self.splits}
+        by_split = {split: self.drawn[step][split] for split in self.splits}
         left, right = self._x(place) + BAR, self._x(place + 1)
         before, after = (STEPS[self.order[place - 1]][0] if place else START), STEPS[step][0]
         kept = []
@@ -117,29 +124,19 @@ class Sankey:
 
     def _losses(self, place: int, by_split: Mapping[str, Counts], before: str) -> list[str]:
         """The lost rows of one step: bands down to blocks, one for each reason, named below."""
-        reasons: dict[str, int] = {}
-        for counts in by_split.values():
-            for reason, n in counts.rejected.items():
-                reasons[reason] = reasons.get(reason, 0) + n
-        order = sorted((reason for reason, n in reasons.items() if n), key=lambda reason: (-reasons[reason], reason))
+        reasons = _sum(counts.rejected for counts in by_split.values())
+        unused = _sum(self.unused[self.order[place]])
         left = self._x(place) + BAR
         end, middle = left + 0.6 * self.pitch, left + 0.3 * self.pitch
-        if not order:
-            return [text(middle, self.lane + 20, "none lost", size=11, fill=style.QUIET, anchor="middle")]
         parts, y = [], float(self.lane)
         for split, counts in by_split.items():
-            rejected = sum(counts.rejected.values())
-            if not rejected:
+            if not (rejected := sum(counts.rejected.values())):
                 continue
             named = ", ".join(
-                f"{words(reason)} {counts.rejected[reason]:,}" for reason in order if counts.rejected.get(reason)
+                f"{words(reason)} {counts.rejected[reason]:,}" for reason in reasons if reason in counts.rejected
             )
-            of = (
-                f"{counts.rows_in:,} {before}"
-                if not counts.added
-                else f"{counts.rows_in:,} {before} and {counts.added:,} added"
-            )
-            note = f"{words(split)}: {rejected:,} of {of} kept aside: {named}"
+            added = f" and {counts.added:,} added" if counts.added else ""
+            note = f"{words(split)}: {rejected:,} of {counts.rows_in:,} {before}{added} kept aside: {named}"
             known = min(rejected, counts.rows_in)  # the rest was added in this step and has no band from the left
             if known:
                 start = self.tops[place][split] + straight(counts) * self.scale
@@ -147,22 +144,25 @@ class Sankey:
             if rejected > known:
                 parts.append(self._fade("", end, y + known * self.scale, rejected - known, note))
             y += rejected * self.scale
-        lost = sum(reasons.values())
-        top = float(self.lane)
-        for reason in order:
-            height = reasons[reason] * self.scale
-            note = f"{words(reason)}: {reasons[reason]:,} of the {lost:,} kept aside here"
-            parts.append(
-                f'<rect x="{end:.1f}" y="{top:.2f}" width="7" height="{max(height - 0.8, 0.8):.2f}"'
-                f' fill="{style.LOST}">{title(note)}</rect>'
-            )
-            top += height
-        return [*parts, *self._named(middle, y + 20, order, reasons)]
+        return [*parts, *self._blocks(end, reasons), *self._named(middle, y + 20, reasons, unused)]
 
-    def _named(self, x: float, y: float, order: list[str], reasons: Mapping[str, int]) -> Iterator[str]:
-        """The sum of the lost rows and the most frequent reasons."""
-        yield text(x, y, f"− {sum(reasons.values()):,}", size=13, weight=600, fill=style.LOST_INK, anchor="middle")
-        counts = [(words(reason), reasons[reason]) for reason in order]
+    def _blocks(self, x: float, reasons: Mapping[str, int]) -> Iterator[str]:
+        """What the bands of lost rows end in: one block for each reason."""
+        top, lost = float(self.lane), sum(reasons.values())
+        for reason, n in reasons.items():
+            note = f"{words(reason)}: {n:,} of the {lost:,} kept aside here"
+            height = max(n * self.scale - 0.8, 0.8)
+            block = f'<rect x="{x:.1f}" y="{top:.2f}" width="7" height="{height:.2f}" fill="{style.LOST}">'
+            yield f"{block}{title(note)}</rect>"
+            top += n * self.scale
+
+    def _named(self, x: float, y: float, reasons: Mapping[str, int], unused: Mapping[str, int]) -> Iterator[str]:
+        """The sum of the lost rows, the most frequent reasons, and what was made and left out again."""
+        if reasons:
+            yield text(x, y, f"− {sum(reasons.values()):,}", size=13, weight=600, fill=style.LOST_INK, anchor="middle")
+        else:
+            yield text(x, y, "none lost", size=11, fill=style.QUIET, anchor="middle")
+        counts = [(words(reason), n) for reason, n in reasons.items()]
         if len(counts) > REASONS:
             rest = counts[REASONS - 1 :]
             counts[REASONS - 1 :] = [(f"{len(rest)} more", sum(n for _, n in rest))]
@@ -171,6 +171,12 @@ class Sankey:
             y += 15
             line = f"{name} {style.short(n) if brief else f'{n:,}'}" if len(counts) > 1 else name
             yield text(x, y, line, size=11, fill=style.QUIET, anchor="middle")
+        if unused:
+            y += 22
+            named = ", ".join(f"{words(reason)} {n:,}" for reason, n in unused.items())
+            note = title(f"Made and left out again, so in no band: {named}")
+            line = f"± {sum(unused.values()):,} not used"
+            yield text(x, y, line, size=11, fill=style.QUIET, anchor="middle", more=note)
         self.bottom = max(self.bottom, y)
 
     def _labels(self) -> str:
@@ -212,6 +218,14 @@ def draw(flow: Flow) -> str:
     if not any(each.rows_in + each.rows_out for by_split in flow.values() for each in by_split.values()):
         return style.message("No row was read.", WIDTH)
     return Sankey(flow).svg()
+
+
+def _sum(each: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Reason → rows over all splits, most rows first."""
+    whole = Counter()
+    for reasons in each:
+        whole.update(reasons)
+    return dict(sorted(whole.items(), key=lambda item: (-item[1], item[0])))
 
 
 def straight(counts: Counts) -> int:

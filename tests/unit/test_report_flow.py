@@ -86,7 +86,7 @@ def test_the_bands_of_every_bar_are_as_high_as_the_bar(counts):
         return
     drawing = sankey.Sankey(found)
     for place, step in enumerate(drawing.order):
-        for split, each in found[step].items():
+        for split, each in drawing.drawn[step].items():
             lost = min(sum(each.rejected.values()), each.rows_in)
             assert sankey.straight(each) + lost == drawing.columns[place][split]
             joins = each.rows_out - sankey.straight(each)
@@ -117,6 +117,28 @@ def test_the_figure_shows_every_count_and_reason_up_to_the_licence():
     assert "web samples: 1,470 of 1,490 good texts go on to unique (98.7 %)" in told
     assert "web samples: 20 of 1,490 good texts kept aside: near duplicate 20" in told
     assert "licence: 467 of the 467 kept aside here" in told
+
+
+def test_prompts_that_were_made_and_left_out_again_are_told_and_not_drawn():
+    counts = [
+        Counts("seeds_load", 100, 100, {}, "web"),
+        Counts("prompts_seal", 100, 130, {"noise": 10, "outside_mix": 950, "duplicate_prompt": 10}, "web", added=1000),
+    ]
+    found = flow.follow(counts, SPLITS)
+    assert sum(found["prompts_seal"]["web_samples"].rejected.values()) == 970
+    drawn, unused = flow.without_unused(found["prompts_seal"]["web_samples"])
+    assert (drawn.rows_in, drawn.added, drawn.rejected, drawn.rows_out) == (100, 40, {"noise": 10}, 130)
+    assert unused == {"outside_mix": 950, "duplicate_prompt": 10}
+    svg = sankey.draw(found)
+    for text in ("+ 40", "− 10", "± 960 not used"):
+        assert f">{text}<" in svg
+    assert "so in no band: outside mix 950, duplicate prompt 10" in svg
+
+
+def test_a_mix_that_asks_for_less_than_one_prompt_a_seed_loses_seeds():
+    counts = Counts("prompts_seal", 100, 30, {"outside_mix": 75}, added=5)
+    drawn, unused = flow.without_unused(counts)
+    assert (drawn.added, drawn.rejected, unused) == (0, {"outside_mix": 70}, {"outside_mix": 5})
 
 
 def test_every_band_and_bar_has_a_tooltip():
