@@ -213,7 +213,7 @@ def split_parts(pattern):
 
 SHARED_CODE = expand(
     "scripts/report/{file}",
-    file=["page.py", "style.py", "claims.py", "distribution.py", "scan.py", "flow.py"]
+    file=["page.py", "style.py", "claims.py", "distribution.py", "scan.py"]
     + expand("templates/{file}", file=["base.html", "macros.html", "style.css", "table.js"]),
 )
 RUN_FLAGS = f"{flag('run', config['run'])} {flag('scale', config['scale'])} --claims resources/claims.tsv"
