@@ -1,34 +1,22 @@
-"""Rows of the nine benchmarks, from the shipped sample or the Hugging Face Hub, in one shape: `Item`.
+"""What a row of each of the nine benchmarks says, in one shape: `Item`.
 
-Both places hold the columns of the Hub. A row is read in two steps: `read_rows` gives it as it is published,
-`to_item` turns it into question, choices and correct answer; the function of each benchmark says which columns these
-are. `decontamination_text` is what a generated document is compared with: the question as a model reads it, followed by
-the correct answer. The wrong choices are left out, because a text that teaches an item holds its question and its
-answer, rarely the distractors; with them in, the question alone would seldom reach half of the text. The published
-decontamination used a prepared table of texts whose recipe is not public
+Rows come with the columns of the Hub (scripts/benchmarks/load.py). The function of each benchmark says which columns are
+question, choices and correct answer. `decontamination_text` is what a generated document is compared with: the question
+as a model reads it, followed by the correct answer. The wrong choices are left out, because a text that teaches an item
+holds its question and its answer, rarely the distractors; with them in, the question alone would seldom reach half of
+the text. The published decontamination used a prepared table of texts whose recipe is not public
 (HuggingFaceTB/phi2_eval_data_for_decontamination), so the recipe is ours and stands here, one function a benchmark.
 
-Files are read as those of seeds are (scripts/seeds/files.py: JSON Lines, lines of any length, also UTF-8 with a mark),
-the Hub through scripts/seeds/hub.py. Splits are those the Cosmopedia evaluation and lighteval score on. PIQA and SIQA
-are published on the Hub as Python scripts, which `datasets` no longer runs: PIQA is read from its converted branch,
-SIQA from lighteval's copy.
+Splits are those the Cosmopedia evaluation and lighteval score on. PIQA and SIQA are published on the Hub as Python
+scripts, which `datasets` no longer runs: PIQA is read from its converted branch, SIQA from lighteval's copy.
 """
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from scripts.common.errors import InputError
-from scripts.common.logging import get_logger
-from scripts.seeds.files import read_files
-from scripts.seeds.readers import BadRow
-from scripts.seeds.rows import parse
-from scripts.seeds.sources import Entry
-
-HUB = "hub"
-"""The location that means: the dataset on the Hugging Face Hub."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,28 +137,15 @@ BENCHMARKS = {
 """Every benchmark by the key that config.yaml uses."""
 
 
-class BenchmarkEntry(Entry):
-    """A benchmark as the loaders of the Hub see a source."""
-
-    called = "benchmark"
-    registry = "scripts/benchmarks/rows.py"
-
-    @property
-    def how_to_leave_out(self) -> str:
-        """The end of every message about a benchmark that cannot be had."""
-        return f"or take {self.source} out of decontaminate.benchmarks and evaluate.benchmarks"
-
-
-def to_entry(benchmark: str) -> Entry:
-    """Where the Hub has a benchmark.
+def known(key: str) -> Benchmark:
+    """A benchmark by its key.
 
     Raises:
-        InputError: it is unknown.
+        InputError: there is none of this name.
     """
-    spec = _benchmark(benchmark)
-    place = {"where": "hub", "location": spec.hub, "revision": spec.revision, "config": spec.config}
-    unused = {"reader": "", "kind": "", "columns": {}, "filters": (), "licence": ""}
-    return BenchmarkEntry(source=benchmark, split=spec.split, **place, **unused)
+    if key not in BENCHMARKS:
+        raise InputError(f"there is no benchmark {key!r}. Choose among {', '.join(BENCHMARKS)}.")
+    return BENCHMARKS[key]
 
 
 def benchmark_of(task: str) -> str:
@@ -181,23 +156,6 @@ def benchmark_of(task: str) -> str:
     """
     name = task.partition("|")[0]
     return next((key for key in (name, name.replace(":", "_"), name.partition(":")[0]) if key in BENCHMARKS), "")
-
-
-def read_rows(benchmark: str, location: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields (place, row) for a benchmark's rows with the Hub's own columns, in their published order.
-
-    Args:
-        benchmark: a key of `BENCHMARKS`.
-        location: "hub", or a folder that holds `<benchmark>.jsonl`.
-
-    Raises:
-        InputError: the benchmark is unknown, has no row, its file is absent, or a line is not a JSON object.
-    """
-    place = ""
-    for place, row in _from_hub(benchmark) if location == HUB else _from_file(benchmark, Path(location)):
-        yield place, row
-    if not place:
-        raise InputError(f"{BENCHMARKS[benchmark].name} has no row in {location}. Fetch it again, or leave it out.")
 
 
 def to_item(benchmark: str, row: Mapping[str, Any], number: int, place: str = "") -> Item:
@@ -212,7 +170,7 @@ def to_item(benchmark: str, row: Mapping[str, Any], number: int, place: str = ""
     Raises:
         InputError: the row lacks a column or holds something else than the Hub's row does.
     """
-    spec = _benchmark(benchmark)
+    spec = known(benchmark)
     try:
         question, choices, answer = spec.parts(row)
         if not all(isinstance(text, str) for text in (question, *choices)):
@@ -229,52 +187,9 @@ def to_item(benchmark: str, row: Mapping[str, Any], number: int, place: str = ""
     return Item(benchmark, identifier, question, choices, answer, str(row.get(spec.subject_column) or ""))
 
 
-def read_items(benchmark: str, location: str) -> Iterator[Item]:
-    """Yields every item of a benchmark; arguments and errors as in `read_rows` and `to_item`.
-
-    Rows that repeat an id are all kept, so that each is protected; the log lists them, and the second becomes <id>#2.
-    """
-    seen: dict[str, int] = {}
-    for number, (place, row) in enumerate(read_rows(benchmark, location)):
-        item = to_item(benchmark, row, number, place)
-        seen[item.row] = times = seen.get(item.row, 0) + 1
-        if times > 1:
-            get_logger("benchmarks").warning(
-                "%s: %s repeats the id %s; here it is called %s#%d", place, BENCHMARKS[benchmark].name, *[item.row] * 2, times
-            )
-            item = dataclasses.replace(item, row=f"{item.row}#{times}")
-        yield item
-
-
 def decontamination_text(item: Item) -> str:
     """The text that documents are compared with: the question, then the correct answer if it is known."""
     return item.question if item.answer is None else f"{item.question} {item.choices[item.answer]}"
-
-
-def _from_hub(benchmark: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    from scripts.seeds.hub import open_stream
-
-    entry = to_entry(benchmark)
-    for number, row in enumerate(open_stream(entry, entry.revision)):
-        yield f"{entry.location}:{number}", row
-
-
-def _from_file(benchmark: str, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    path = folder / f"{benchmark}.jsonl"
-    spec = _benchmark(benchmark)
-    if not path.is_file():
-        raise InputError(f"{path} does not exist. Put the rows of {spec.name} there, one JSON object a line.")
-    for place, raw in read_files([path]):
-        try:
-            yield place, parse(raw)
-        except BadRow as error:
-            raise InputError(f"{path.parent / place}: {': '.join(error.args)}. Mend or remove this line.") from error
-
-
-def _benchmark(key: str) -> Benchmark:
-    if key not in BENCHMARKS:
-        raise InputError(f"there is no benchmark {key!r}. Choose among {', '.join(BENCHMARKS)}.")
-    return BENCHMARKS[key]
 
 
 def _text(row: Mapping[str, Any], column: str) -> str:
