@@ -18,6 +18,7 @@ from scripts.seeds.readers import BadRow
 from scripts.seeds.rows import parse
 from scripts.seeds.sources import Entry
 
+
 class BenchmarkEntry(Entry):
     """A benchmark as the loaders of the Hub see a source."""
 

@@ -1,10 +1,10 @@
 """What a row of each of the nine benchmarks says, in one shape: `Item`.
 
-Rows come with the columns of the Hub (scripts/benchmarks/load.py). The function of each benchmark says which columns are
-question, choices and correct answer. `decontamination_text` is what a generated document is compared with: the question
-as a model reads it, followed by the correct answer. The wrong choices are left out, because a text that teaches an item
-holds its question and its answer, rarely the distractors; with them in, the question alone would seldom reach half of
-the text. The published decontamination used a prepared table of texts whose recipe is not public
+Rows come with the columns of the Hub (scripts/benchmarks/load.py). The function of each benchmark says which columns
+are question, choices and correct answer. `decontamination_text` is what a generated document is compared with: the
+question as a model reads it, followed by the correct answer. The wrong choices are left out, because a text that
+teaches an item holds its question and its answer, rarely the distractors; with them in, the question alone would seldom reach
+half of the text. The published decontamination used a prepared table of texts whose recipe is not public
 (HuggingFaceTB/phi2_eval_data_for_decontamination), so the recipe is ours and stands here, one function a benchmark.
 
 Splits are those the Cosmopedia evaluation and lighteval score on. PIQA and SIQA are published on the Hub as Python
@@ -149,7 +149,7 @@ def known(key: str) -> Benchmark:
 
 
 def benchmark_of(task: str) -> str:
-    """The benchmark that an entry of `evaluate.benchmarks` scores, which may be a task of lighteval; "" for none of ours.
+    """The benchmark that an entry of `evaluate.benchmarks` scores, perhaps a task of lighteval; "" for none of ours.
 
     >>> benchmark_of("piqa"), benchmark_of("arc:challenge|25"), benchmark_of("mmlu:anatomy|5"), benchmark_of("gsm8k|5")
     ('piqa', 'arc_challenge', 'mmlu', '')

@@ -27,6 +27,8 @@ from scripts.common.ids import content_id, unit_interval
 from scripts.decontaminate.plainly import words
 
 VOWELS = frozenset("aeiouAEIOU")
+SIGMAS = frozenset("Σσς")
+"""Their lower case depends on the letters around them."""
 
 
 def verbatim(text: str, ngram: int) -> str:
@@ -35,9 +37,11 @@ def verbatim(text: str, ngram: int) -> str:
 
 
 def recased(text: str, ngram: int) -> str:
-    """Every letter in the other case, but for those whose lower case would not be the same again (ß, ŉ)."""
+    """Every letter in the other case, but for those whose lower case would not be the same again (ß, ŉ, σ)."""
     return "".join(
-        other if (other := letter.swapcase()).lower() == letter.lower() and len(other) == 1 else letter
+        other
+        if len(other := letter.swapcase()) == 1 and other.lower() == letter.lower() and letter not in SIGMAS
+        else letter
         for letter in text
     )
 
@@ -111,9 +115,7 @@ class Planted:
     text: str
 
 
-def plant(
-    rows: Sequence[Mapping[str, Any]], hosts: Sequence[tuple[str, str]], each: int, ngram: int
-) -> list[Planted]:
+def plant(rows: Sequence[Mapping[str, Any]], hosts: Sequence[tuple[str, str]], each: int, ngram: int) -> list[Planted]:
     """Plants `each` rows in each of the eight ways, every time another row in another document while there are any.
 
     Args:
@@ -137,10 +139,8 @@ def plant(
 def spread(rows: Sequence[Mapping[str, Any]], number: int) -> list[Mapping[str, Any]]:
     """At most so many rows, in turn from every benchmark; which ones is decided by their ids."""
     by_benchmark: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: content_id("planted", row["benchmark"], row["row"])):
         by_benchmark.setdefault(row["benchmark"], []).append(row)
-    for name, members in by_benchmark.items():
-        members.sort(key=lambda row: content_id("planted", name, row["row"]))
     rounds = itertools.zip_longest(*(by_benchmark[name] for name in sorted(by_benchmark)))
     in_turn: Iterable[Mapping[str, Any]] = (row for taken in rounds for row in taken if row is not None)
     return list(itertools.islice(in_turn, number))
