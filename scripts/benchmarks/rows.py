@@ -3,8 +3,8 @@
 Rows come with the columns of the Hub (scripts/benchmarks/load.py). The function of each benchmark says which columns
 are question, choices and correct answer. `decontamination_text` is what a generated document is compared with: the
 question as a model reads it, followed by the correct answer. The wrong choices are left out, because a text that
-teaches an item holds its question and its answer, rarely the distractors; with them in, the question alone would seldom reach
-half of the text. The published decontamination used a prepared table of texts whose recipe is not public
+teaches an item holds its question and its answer, rarely the distractors; with them in, the question alone would
+seldom reach half of the text. The published decontamination used a prepared table of texts whose recipe is not public
 (HuggingFaceTB/phi2_eval_data_for_decontamination), so the recipe is ours and stands here, one function a benchmark.
 
 Splits are those the Cosmopedia evaluation and lighteval score on. PIQA and SIQA are published on the Hub as Python
