@@ -256,8 +256,8 @@ CONTAMINATION = pa.schema(
         ("decision", pa.string()),
     ]
 )
-"""Every pair of document and benchmark row that share an n-gram (`rule` ngram) or where the document holds a row that is
-shorter than one (short_row). `ratio` is matched characters over the row's, `span` the longest matching block."""
+"""Every pair of document and benchmark row that share an n-gram (`rule` ngram), or where the document holds a row that
+is shorter than one (short_row). `ratio` is matched characters over the row's, `span` the longest matching block."""
 
 PLANTED = pa.schema(
     [

@@ -40,7 +40,8 @@ rule decontaminate_scan:
         decisions="<results>/clean/{source}/part-{part}.parquet",
         duplicates="<results>/deduplicate/removed.parquet",
         rows="<results>/decontaminate/index/rows.parquet",
-        matching="scripts/decontaminate/matching.py",
+        uncheckable="<results>/decontaminate/index/uncheckable.parquet",
+        modules=expand("scripts/decontaminate/{module}.py", module=["candidates", "characters", "kernel", "matching"]),
         script="scripts/decontaminate/scan.py",
     output:
         pairs="<results>/decontaminate/{source}/part-{part}.parquet",
@@ -54,10 +55,11 @@ rule decontaminate_scan:
     resources:
         mem_mb=4000,
     params:
-        options=flags("decontaminate", "ngram", "minimum_block", "ratio"),
+        options=flags("decontaminate", "ngram", "minimum_block", "ratio", "short_rows", "minimum_short"),
     shell:
         "$PYTHON_DATATROVE -m scripts.decontaminate.scan --generations {input.generations}"
         " --decisions {input.decisions} --duplicates {input.duplicates} --rows {input.rows}"
+        " --uncheckable {input.uncheckable}"
         " --source {wildcards.source} --part {wildcards.part} --output {output.pairs} --counts {output.counts}"
         " {params.options} &> {log}"
 
