@@ -20,6 +20,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from scripts.clean.documents import kept_documents
 from scripts.common.files import write_json
 from scripts.common.ids import unit_interval
@@ -34,6 +36,8 @@ LONGEST = 20_000
 
 SPARE = 1.5
 """Documents drawn for each one needed, in case some share an n-gram with a row."""
+
+DOCUMENTS_PER_BATCH = 1000
 
 Z = 1.959964
 """Quantile of the normal distribution for an interval of 95 %."""
@@ -63,11 +67,13 @@ def clean(documents: Sequence[tuple[str, str]], rows: Iterable[Mapping[str, Any]
     return (place for place in range(len(documents)) if place not in shared)
 
 
-def removals(scan: Scan, documents: Iterable[tuple[str, str]]) -> dict[str, dict[tuple[str, str], tuple[float, str]]]:
+def removals(scan: Scan, documents: Sequence[tuple[str, str]]) -> dict[str, dict[tuple[str, str], tuple[float, str]]]:
     """What the scan says: id → (benchmark, row) → ratio and decision."""
+    names, texts = zip(*documents, strict=True) if documents else ((), ())
+    table = pa.table({"prompt_id": pa.array(names, pa.string()), "text": pa.array(texts, pa.string())})
     found: dict[str, dict[tuple[str, str], tuple[float, str]]] = {}
-    for batch in scan.batches({"prompt_id": name, "text": text} for name, text in documents):
-        for pair in batch:
+    for pairs in scan.batches(table.to_batches(max_chunksize=DOCUMENTS_PER_BATCH)):
+        for pair in pairs:
             verdicts = found.setdefault(pair["prompt_id"], {})
             verdicts[pair["benchmark"], pair["row"]] = pair["ratio"], pair["decision"]
     return found
@@ -76,7 +82,7 @@ def removals(scan: Scan, documents: Iterable[tuple[str, str]]) -> dict[str, dict
 def judge(planted: Sequence[Planted], scan: Scan, rule: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every planted row with the decision asked for and the one made (PLANTED)."""
     names = [f"planted {place}" for place in range(len(planted))]
-    found = removals(scan, zip(names, (each.text for each in planted), strict=True))
+    found = removals(scan, [(name, each.text) for name, each in zip(names, planted, strict=True)])
     lines = []
     for name, each in zip(names, planted, strict=True):
         key = each.row["benchmark"], each.row["row"]
@@ -154,7 +160,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     drawn = draw(all_documents(args.generations, args.decisions, duplicates), math.ceil(wanted * SPARE))
     hosts = [drawn[place] for place in clean(drawn, rows, args.ngram)][:wanted]
 
-    scan = Scan(Scanner(rows, **rule))
+    scan = Scan(Scanner(rows, (), **rule))
     lines = judge(plant(rows, hosts, args.planted, args.ngram), scan, rule)
     found = removals(scan, hosts)
     wrong = [name for name, pairs in found.items() if any(decision == "removed" for _, decision in pairs.values())]

@@ -71,9 +71,7 @@ rule decontaminate_control:
         decisions=all_parts("<results>/clean/{source}/part-{part}.parquet"),
         duplicates="<results>/deduplicate/removed.parquet",
         rows="<results>/decontaminate/index/rows.parquet",
-        matching="scripts/decontaminate/matching.py",
-        scan="scripts/decontaminate/scan.py",
-        module=expand("scripts/decontaminate/{module}.py", module=["plainly", "planting"]),
+        module=expand("scripts/decontaminate/{module}.py", module=CONTROL_CODE),
         script="scripts/decontaminate/control.py",
     output:
         planted="<results>/decontaminate/control.parquet",

@@ -209,6 +209,9 @@ def evaluated_files(wildcards):
     return [ancient(f"{benchmark_location(wildcards)}/{name}.jsonl") for name in EVALUATED if name in BENCHMARKS]
 
 
+CONTROL_CODE = ["plainly", "planting", "scan", "candidates", "characters", "kernel", "matching"]
+
+
 def split_parts(pattern):
     """An input function: the pattern filled in for all parts of the sources of a split."""
     return lambda wildcards: all_parts(pattern, SPLITS[wildcards.split])
