@@ -14,9 +14,13 @@ from scripts.benchmarks.rows import Item, known, to_item
 from scripts.common.errors import InputError
 from scripts.common.logging import get_logger
 from scripts.seeds.files import read_files
+from scripts.seeds.locks import read_lock
 from scripts.seeds.readers import BadRow
 from scripts.seeds.rows import parse
 from scripts.seeds.sources import Entry
+
+LOCKED_AS = "benchmarks/"
+"""Sets the names of benchmarks in config/sources.lock.tsv apart from those of sources."""
 
 
 class BenchmarkEntry(Entry):
@@ -25,26 +29,37 @@ class BenchmarkEntry(Entry):
     registry = "scripts/benchmarks/rows.py"
 
     @property
+    def key(self) -> str:
+        """The benchmark's key in `BENCHMARKS`."""
+        return self.source.removeprefix(LOCKED_AS)
+
+    @property
     def called(self) -> str:
         """The beginning of every message about it."""
-        return f"benchmark `{self.source}`"
+        return f"benchmark `{self.key}`"
 
     @property
     def how_to_leave_out(self) -> str:
         """The end of every message about a benchmark that cannot be had."""
-        return f"or take {self.source} out of decontaminate.benchmarks and evaluate.benchmarks"
+        return f"or take {self.key} out of decontaminate.benchmarks and evaluate.benchmarks"
 
 
-def to_entry(benchmark: str) -> Entry:
-    """Where the Hub has a benchmark.
+def to_entry(benchmark: str, locks: str | Path | None = None) -> Entry:
+    """Where the Hub has a benchmark, at the locked commit if there is one.
+
+    Args:
+        benchmark: a key of `BENCHMARKS`.
+        locks: config/sources.lock.tsv; may be absent.
 
     Raises:
-        InputError: it is unknown.
+        InputError: the benchmark is unknown.
     """
-    spec = known(benchmark)
-    place = {"where": "hub", "location": spec.hub, "revision": spec.revision, "config": spec.config}
+    spec, name = known(benchmark), f"{LOCKED_AS}{benchmark}"
+    lock = read_lock(locks, name, spec.location) if locks else None
+    place = {"where": "hub", "location": spec.hub, "config": spec.config, "split": spec.split}
     unused = {"reader": "", "kind": "", "columns": {}, "filters": (), "licence": ""}
-    return BenchmarkEntry(source=benchmark, split=spec.split, **place, **unused)
+    revision = lock.revision if lock else spec.revision
+    return BenchmarkEntry(source=name, revision=revision, lock=lock, **place, **unused)
 
 
 def read_rows(benchmark: str, folder: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:

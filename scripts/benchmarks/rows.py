@@ -120,6 +120,11 @@ class Benchmark:
     subject_column: str = ""
     revision: str = "main"
 
+    @property
+    def location(self) -> str:
+        """Dataset and revision, as in the registry of sources."""
+        return f"{self.hub}@{self.revision}"
+
 
 BENCHMARKS = {
     "mmlu": Benchmark("MMLU", mmlu, "cais/mmlu", "all", "test", subject_column="subject"),

@@ -12,6 +12,7 @@ import pytest
 
 from scripts.benchmarks.load import read_items
 from scripts.benchmarks.rows import decontamination_text
+from scripts.seeds.locks import Lock, read_locks, write_locks
 from tests.unit.webserver import serve_hub, status
 
 FETCH = """
@@ -46,10 +47,14 @@ def hub(tmp_path):
         yield running
 
 
-def fetch(hub, folder, *flags):
-    command = [sys.executable, "-c", FETCH, "--output", folder / "siqa.jsonl", "--manifest", folder / "manifest.json"]
+def fetch(hub, folder):
+    flags = ["--output", folder / "siqa.jsonl", "--manifest", folder / "manifest.json", "--lock", folder / "lock.tsv"]
+    return call(hub, folder, FETCH, *flags)
+
+
+def call(hub, folder, code, *flags):
     return subprocess.run(
-        [*map(str, command), "--attempts", "2", "--first-wait", "0", *flags],
+        [sys.executable, "-c", code, *map(str, flags), "--attempts", "2", "--first-wait", "0"],
         env=os.environ | hub.environment(folder / "home"),
         cwd=Path(__file__).parents[2],
         capture_output=True,
@@ -67,6 +72,24 @@ def test_rows_arrive_as_the_sample_has_them_with_the_commit_they_are_of(tmp_path
     ]
     manifest = json.loads((tmp_path / "manifest.json").read_text())["siqa"]
     assert (manifest["dataset"], manifest["revision"], manifest["rows"]) == ("pages/web", "1" * 40, 5)
+
+
+def test_a_locked_commit_is_the_one_that_is_read(tmp_path, hub):
+    write_locks(tmp_path / "lock.tsv", [Lock("benchmarks/siqa", "pages/web@main", "2" * 40)])
+    result = fetch(hub, tmp_path)
+    assert result.returncode == 0, result.stderr
+    asked = {path.split("/resolve/")[1].split("/")[0] for path in hub.server.paths if "/resolve/" in path}
+    assert asked == {"2" * 40}
+    assert json.loads((tmp_path / "manifest.json").read_text())["siqa"]["locked"]
+
+
+def test_benchmarks_are_locked_beside_the_sources(tmp_path, hub):
+    (tmp_path / "sources.tsv").write_text("source\twhere\n")
+    flags = ["--sources", tmp_path / "sources.tsv", "--output", tmp_path / "lock.tsv", "--benchmarks", "siqa"]
+    code = FETCH.replace("scripts.downloads import benchmarks", "scripts.seeds import lock_sources as benchmarks")
+    result = call(hub, tmp_path, code, *flags)
+    assert result.returncode == 0, result.stderr
+    assert read_locks(tmp_path / "lock.tsv") == {"benchmarks/siqa": Lock("benchmarks/siqa", "pages/web@main", "1" * 40)}
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ rule downloads_benchmarks:
         script="scripts/downloads/benchmarks.py",
         rows="scripts/benchmarks/rows.py",
         load="scripts/benchmarks/load.py",
+        modules=DOWNLOAD_CODE,
     output:
         rows=expand("<downloads>/benchmarks/{name}.jsonl", name=BENCHMARKS),
         manifest="<downloads>/benchmarks/manifest.json",
@@ -47,6 +48,8 @@ rule downloads_benchmarks:
         "<benchmarks>/downloads_benchmarks/downloads_benchmarks.tsv"
     conda:
         "../../envs/base.yaml"
+    params:
+        lock=LOCK,
     shell:
         "HF_HUB_OFFLINE=$DOWNLOADS_OFFLINE $PYTHON_BASE -m scripts.downloads.benchmarks --output {output.rows}"
-        " --manifest {output.manifest} &> {log}"
+        " --lock {params.lock} --manifest {output.manifest} &> {log}"

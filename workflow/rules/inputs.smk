@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 
+from scripts.benchmarks.rows import BENCHMARKS as ALL_BENCHMARKS
 from scripts.benchmarks.rows import benchmark_of
 from scripts.engines import ENGINES
 from scripts.seeds.files import find_files
