@@ -68,8 +68,10 @@ class Candidates:
         """The places of the texts that may share enough words with a row."""
         import numpy as np
 
+        longest = int(np.diff(_buffers(texts)[1]).max(initial=0))
+        hashes = np.empty((longest // 2 + 1) * len(self._lengths), np.uint64)
         found = np.zeros(len(texts), bool)
-        self._scan(texts, self._power, self._lengths, np.empty(0, np.uint64), found)
+        self._scan(texts, self._power, self._lengths, hashes, found, False)
         return np.flatnonzero(found).tolist()
 
     def rows(self, document: str) -> list[int]:
@@ -86,24 +88,27 @@ class Candidates:
         import numpy as np
 
         words = sum(text.count(" ") + 1 for text in texts)
-        hashes = np.empty(words * len(lengths) + 1, np.uint64)  # never empty: that would mean to mark documents
+        hashes = np.empty(words * len(lengths), np.uint64)
         found = np.zeros(len(texts), bool)
-        return hashes[: self._scan(pa.array(texts, pa.string()), self._token_power, lengths, hashes, found)]
+        return hashes[: self._scan(pa.array(texts, pa.string()), self._token_power, lengths, hashes, found, True)]
 
     def _scan(
-        self, texts: pa.Array, power: "np.ndarray", lengths: "np.ndarray", hashes: "np.ndarray", found: "np.ndarray"
+        self,
+        texts: pa.Array,
+        power: "np.ndarray",
+        lengths: "np.ndarray",
+        hashes: "np.ndarray",
+        found: "np.ndarray",
+        all_hashes: bool,
     ) -> int:
         import numpy as np
 
         from scripts.decontaminate.kernel import BASE, scan
 
-        if not len(texts) or not len(lengths):
-            return 0
-        texts = texts.fill_null("").cast(pa.large_string())
-        _, offsets, data = texts.buffers()
+        data, offsets = _buffers(texts)
         return scan(
-            np.frombuffer(data or b"", np.uint8),
-            np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1],
+            data,
+            offsets,
             power,
             self._value,
             lengths,
@@ -112,7 +117,18 @@ class Candidates:
             self._bitmap,
             self._starts,
             self._keys,
-            np.zeros(1 << int(lengths.max()).bit_length(), np.uint64),
+            np.zeros(1 << int(lengths.max(initial=1)).bit_length(), np.uint64),
             hashes,
             found,
+            all_hashes,
         )
+
+
+def _buffers(texts: pa.Array) -> tuple["np.ndarray", "np.ndarray"]:
+    """The bytes of texts and where each starts, without a copy; a missing text is an empty one."""
+    import numpy as np
+
+    texts = texts.fill_null("").cast(pa.large_string())
+    _, offsets, data = texts.buffers()
+    starts = np.frombuffer(offsets or bytes(8), np.int64)
+    return np.frombuffer(data or b"", np.uint8), starts[texts.offset : texts.offset + len(texts) + 1]

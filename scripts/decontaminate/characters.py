@@ -4,6 +4,7 @@ A word is hashed as a polynomial of its folded characters, h ← h · BASE + val
 Hangul syllable, say) multiplies with a higher power at once, so that its hash is that of the characters it folds to.
 """
 
+import functools
 from typing import TYPE_CHECKING
 
 from scripts.decontaminate.matching import WORD, fold
@@ -15,6 +16,7 @@ LIMIT = 0x20000
 """Code points from here on (rare ideographs, tags) have no entry; emoji and almost all letters are below."""
 
 
+@functools.cache
 def characters() -> tuple["np.ndarray", "np.ndarray"]:
     """(power, value) of all code points below `LIMIT` and, in the last entry, of all others; see kernel.py.
 

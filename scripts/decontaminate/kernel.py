@@ -31,11 +31,14 @@ _TYPES = (
     numba.uint64[::1],
     numba.uint64[::1],
     numba.boolean[::1],
+    numba.boolean,
 )
 
 
 @numba.njit(numba.int64(*_TYPES), nogil=True)
-def scan(data, offsets, power, value, lengths, length_powers, bits, bitmap, starts, keys, ring, hashes, found):
+def scan(
+    data, offsets, power, value, lengths, length_powers, bits, bitmap, starts, keys, ring, hashes, found, all_hashes
+):
     """Marks the documents that have a run of words among the keys, or collects the hashes of all runs.
 
     Args:
@@ -51,30 +54,33 @@ def scan(data, offsets, power, value, lengths, length_powers, bits, bitmap, star
         starts: where each group of keys begins, and the last one ends.
         keys: hashes to find, ascending.
         ring: room for more entries than the longest run has words; their number is a power of two.
-        hashes: empty to mark documents; else room for all hashes, in the order of documents, words and lengths.
+        hashes: room for the hashes of all runs of the longest document, or with `all_hashes` of all documents.
         found: set for each document with a key or an ODD character.
+        all_hashes: leave the hashes of all documents behind, in the order of documents, words and lengths, instead of
+            looking them up document by document (all of one at once, so that the processor's waits for memory overlap).
 
     Returns:
-        The number of hashes collected.
+        The number of hashes left behind.
     """
-    beyond, wrap, collected = len(power) - 1, len(ring) - 1, 0
+    one = np.uint64(1)
+    beyond, wrap, collected = np.uint64(len(power) - 1), np.uint64(len(ring) - 1), 0
     group_shift = np.uint64(64) - bits
     bit_shift = group_shift - np.uint64(BITS_IN_GROUP)
-    for document in range(len(offsets) - 1):
-        place, end = offsets[document], offsets[document + 1]
-        word, inside, words, total = NONE, False, 0, NONE
+    for document in range(len(found)):
+        place, end = np.uint64(offsets[document]), np.uint64(offsets[document + 1])
+        word, inside, words, total = NONE, False, NONE, NONE
         ring[0] = NONE
         while place <= end:
-            code = 32  # also behind the end, which closes the last word
+            code = np.uint64(32)  # also behind the end, which closes the last word
             if place < end:
-                code = np.int64(data[place])
-            place += 1
-            if code >= 128:
-                more = 1 if code < 0xE0 else 2 if code < 0xF0 else 3
-                code &= 0x3F >> more
+                code = np.uint64(data[place])
+            place += one
+            if code >= np.uint64(128):
+                more = 1 if code < np.uint64(0xE0) else 2 if code < np.uint64(0xF0) else 3
+                code &= np.uint64(0x3F >> more)
                 while more and place < end:
-                    code = code << 6 | np.int64(data[place]) & 0x3F
-                    place += 1
+                    code = code << np.uint64(6) | np.uint64(data[place]) & np.uint64(0x3F)
+                    place += one
                     more -= 1
                 code = min(code, beyond)
             step = power[code]
@@ -86,25 +92,25 @@ def scan(data, offsets, power, value, lengths, length_powers, bits, bitmap, star
                 inside = inside or step != SKIP
             elif inside:
                 total = total * BASE + (word ^ word >> np.uint64(32)) * _MIX_WORD
-                words += 1
+                words += one
                 ring[words & wrap] = total
                 word, inside = NONE, False
                 for kind in range(len(lengths)):
-                    if words < lengths[kind]:
-                        continue
-                    key = total - ring[words - lengths[kind] & wrap] * length_powers[kind]
-                    key = (key ^ key >> np.uint64(29)) * _MIX_RUN
-                    key ^= key >> np.uint64(32)
-                    if len(hashes):
-                        hashes[collected] = key
+                    length = np.uint64(lengths[kind])
+                    if words >= length:
+                        key = total - ring[words - length & wrap] * length_powers[kind]
+                        key = (key ^ key >> np.uint64(29)) * _MIX_RUN
+                        hashes[collected] = key ^ key >> np.uint64(32)
                         collected += 1
-                        continue
-                    bit = key >> bit_shift
-                    if bitmap[bit >> np.uint64(3)] >> np.uint8(bit & np.uint64(7)) & np.uint8(1):
-                        group = key >> group_shift
-                        for entry in range(starts[group], starts[group + np.uint64(1)]):
-                            if keys[entry] == key:
-                                found[document] = True
-                if found[document]:
-                    break
+        if all_hashes:
+            continue
+        for number in range(collected):
+            key = hashes[number]
+            bit = key >> bit_shift
+            if bitmap[bit >> np.uint64(3)] >> np.uint8(bit & np.uint64(7)) & np.uint8(1):
+                group = key >> group_shift
+                for entry in range(starts[group], starts[group + one]):
+                    if keys[entry] == key:
+                        found[document] = True
+        collected = 0
     return collected
