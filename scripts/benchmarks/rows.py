@@ -46,13 +46,13 @@ Parts = tuple[str, tuple[str, ...], int | None]
 
 def mmlu(row: Mapping[str, Any]) -> Parts:
     """`question`; the four `choices`; `answer` counts them from 0."""
-    return _text(row, "question"), tuple(row["choices"]), _place(row["answer"], 0)
+    return _text(row, "question"), _list(row["choices"]), _place(row["answer"], 0)
 
 
 def hellaswag(row: Mapping[str, Any]) -> Parts:
     """`ctx`; the four `endings`; `label` counts them from 0. The marks that WikiHow pages left in brackets, such as
     [step], are no part of the text."""
-    endings = tuple(_without_marks(ending) for ending in row["endings"])
+    endings = tuple(_without_marks(ending) for ending in _list(row["endings"]))
     return _without_marks(_text(row, "ctx")), endings, _place(row["label"], 0)
 
 
@@ -203,6 +203,12 @@ def _text(row: Mapping[str, Any], column: str) -> str:
     return row[column]
 
 
+def _list(values: Any) -> tuple:
+    if not isinstance(values, list):
+        raise TypeError(f"{values!r} is no list")
+    return tuple(values)
+
+
 def _place(label: Any, first: int) -> int | None:
     """The place of the answer from a label that counts from `first`; None for a withheld one ("", −1 or null)."""
     if label is None or str(label).strip() in ("", "-1"):
@@ -211,10 +217,10 @@ def _place(label: Any, first: int) -> int | None:
 
 
 def _lettered(row: Mapping[str, Any]) -> tuple[tuple[str, ...], int | None]:
-    texts, labels, key = row["choices"]["text"], row["choices"]["label"], row["answerKey"]
+    texts, labels, key = _list(row["choices"]["text"]), _list(row["choices"]["label"]), row["answerKey"]
     if key and key not in labels:
         raise ValueError(f"answerKey {key} is none of {', '.join(labels)}")
-    return tuple(texts), labels.index(key) if key else None
+    return texts, labels.index(key) if key else None
 
 
 def _without_marks(text: str) -> str:

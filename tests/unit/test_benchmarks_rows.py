@@ -134,6 +134,10 @@ def test_what_is_wrong_with_a_row_is_told():
         to_item("piqa", piqa | {"label": 7}, 3)
     with pytest.raises(InputError, match="question and choices must be text"):
         to_item("piqa", piqa | {"sol2": None}, 0)
+    with pytest.raises(InputError, match="'abcd' is no list"):
+        to_item("mmlu", ROWS["mmlu"][0] | {"choices": "abcd"}, 0)
+    with pytest.raises(InputError, match="column 'label' is missing"):
+        to_item("arc_easy", arc | {"choices": {"text": ["x"]}}, 0)
     with pytest.raises(InputError, match="has no blank"):
         to_item("winogrande", winogrande | {"sentence": "I saw Al run."}, 0)
     with pytest.raises(InputError, match="answerKey Z is none of 1, 2"):
