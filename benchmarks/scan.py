@@ -11,7 +11,8 @@ The documents are sentences of real texts written by language models and of web 
 of `REAL`), or of the shipped sample; one in 500 holds a benchmark row. The index is the shipped benchmarks, filled up
 with rows of random words of the documents to the size of the full benchmarks. End to end means from the Parquet files
 of a part to the pairs with their evidence; the straightforward way then reads its documents row by row and its
-candidates go through the same difflib.
+candidates go through the same difflib. At last the program runs as Snakemake calls it, on a quarter of the documents
+and on all of them: the difference is what documents cost, in time and in memory.
 """
 
 import argparse
@@ -19,6 +20,8 @@ import json
 import os
 import random
 import re
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -27,7 +30,7 @@ from typing import Any
 
 from scripts.benchmarks.rows import BENCHMARKS
 from scripts.clean.documents import kept_batches, kept_documents
-from scripts.common.tables import DECISIONS, GENERATIONS, write_table
+from scripts.common.tables import BENCHMARK_ROWS, DECISIONS, GENERATIONS, NEAR_DUPLICATES, write_table
 from scripts.decontaminate.index import benchmark_rows
 from scripts.decontaminate.matching import tokenize, verdict
 from scripts.decontaminate.scan import Scanner
@@ -35,6 +38,14 @@ from scripts.decontaminate.scan import Scanner
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ("synthetic_textbook_mini", "tinystories_mini", "web_pages_mini")
 NGRAM, WORDS_IN_ROW = 10, 60
+
+MEASURED = """
+import json, resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1000]))
+"""
+"""Runs a command from a small process: Linux counts the memory of the one that starts it to its peak."""
 
 Row = dict[str, Any]
 
@@ -106,6 +117,20 @@ def write_part(folder: Path, texts: Sequence[str]) -> tuple[Path, Path]:
     write_table(paths[0], rows, GENERATIONS)
     write_table(paths[1], [{"prompt_id": row["prompt_id"], "decision": "kept"} for row in rows], DECISIONS)
     return paths
+
+
+def run_job(folder: Path, rows: Sequence[Row], part: tuple[Path, Path]) -> tuple[float, float]:
+    """CPU seconds and peak memory (MB) of the program."""
+    tables = {"rows": (rows, BENCHMARK_ROWS), "uncheckable": ([], BENCHMARK_ROWS), "duplicates": ([], NEAR_DUPLICATES)}
+    flags = {"generations": part[0], "decisions": part[1], "source": "web", "part": "000"}
+    flags |= {"output": folder / "found.parquet", "counts": folder / "counts.json"}
+    for name, (table, schema) in tables.items():
+        flags[name] = folder / f"{name}.parquet"
+        write_table(flags[name], table, schema)
+    words = [str(word) for name, value in flags.items() for word in (f"--{name}", value)]
+    program = [sys.executable, "-c", MEASURED, sys.executable, "-m", "scripts.decontaminate.scan", *words]
+    seconds, peak = json.loads(subprocess.run(program, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
+    return seconds, peak
 
 
 class Clock:
@@ -180,6 +205,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         their_pairs = list(baseline.pairs(*part))
         their_seconds = clock.seconds
         figures("straightforward, end to end", their_seconds)
+        for number in (len(texts) // 4, len(texts)):
+            seconds, peak = run_job(Path(folder), rows, write_part(Path(folder), texts[:number]))
+            print(f"the program, {number:,} documents: {seconds:.1f} s, peak of {peak:.0f} MB")
     same = [(pair["prompt_id"], pair["ratio"]) for pair in our_pairs] == [pair[::2] for pair in their_pairs]
     print(f"ratio {their_seconds / our_seconds:.1f}; {len(our_pairs)} pairs, the same: {same}")
 

@@ -132,11 +132,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--counts", required=True)
     args = parser.parse_args(argv)
 
-    rows = read_table(args.rows, BENCHMARK_ROWS).to_pylist()
-    short_rows = read_table(args.uncheckable, BENCHMARK_ROWS).to_pylist() if args.short_rows == REMOVE else []
+    columns = ["benchmark", "row", "tokens", "n_tokens"]
+    rows = read_table(args.rows, BENCHMARK_ROWS, columns).to_pylist()
+    short_rows = read_table(args.uncheckable, BENCHMARK_ROWS, columns).to_pylist()
     short_rows = [row for row in short_rows if row["n_tokens"] >= max(args.minimum_short, 1)]
     duplicates = read_table(args.duplicates, NEAR_DUPLICATES, ["removed_id"])["removed_id"].to_pylist()
-    scan = Scan(Scanner(rows, short_rows, args.ngram, args.minimum_block, args.ratio))
+    scan = Scan(
+        Scanner(rows, short_rows if args.short_rows == REMOVE else (), args.ngram, args.minimum_block, args.ratio)
+    )
     documents = kept_batches(args.generations, args.decisions, without=duplicates)
     write_batches(args.output, scan.batches(documents), CONTAMINATION)
     scan.counts(args.source, args.part).write(args.counts)

@@ -1,13 +1,17 @@
 """The compiled search for candidates against the rule in Python."""
 
+import json
+import os
 import re
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings, strategies
 
+from scripts.benchmarks.rows import BENCHMARKS, decontamination_text, to_item
 from scripts.decontaminate.candidates import Candidates
 from scripts.decontaminate.characters import LIMIT, characters
 from scripts.decontaminate.kernel import ODD
@@ -135,3 +139,24 @@ def test_slices_missing_and_empty_texts_keep_their_places():
     assert search.documents(texts[3:]) == [1]
     assert search.documents(texts[:0]) == []
     assert Candidates([], []).documents(texts) == []
+
+
+REAL_DATA = os.environ.get("COSMOPEDIA_REAL_DATA")
+
+
+@pytest.mark.skipif(not REAL_DATA, reason="COSMOPEDIA_REAL_DATA names no folder")
+def test_real_texts_and_benchmarks_give_the_pairs_of_the_rule():
+    files = ("synthetic_textbook_mini", "tinystories_mini", "web_pages_mini", "benchmarks_mini")
+    lines = [(Path(REAL_DATA) / f"{name}.jsonl").read_text(encoding="utf-8").splitlines() for name in files]
+    items = [json.loads(line) for line in lines.pop()]
+    own = [decontamination_text(to_item(item["task"], item["row"], 0)) for item in items if item["task"] in BENCHMARKS]
+    texts = [json.loads(line).get("text") or "" for name in lines for line in name]
+    texts += [f"{host} {text.upper()}" for host, text in zip(texts, own, strict=False)]
+    rows = [row(tokenize(text), number) for number, text in enumerate(own)]
+    batch = pa.record_batch({"prompt_id": [str(place) for place in range(len(texts))], "text": texts})
+    expected = exact(texts, rows, 10)
+    assert len(own) > 100
+    assert len(expected) > len(own) / 2
+    scanner = Scanner(rows)
+    assert scanner.candidates(batch) == sorted({place for place, _ in expected})
+    assert [(int(pair["prompt_id"]), int(pair["row"])) for pair in scanner.batch(batch)] == expected

@@ -4,9 +4,9 @@ in:  <results>/generations/<source>/part-*.parquet, what clean and deduplication
 (seeds.where: the shipped sample or <downloads>/benchmarks)
 out: <results>/decontaminate/<source>/part-*.parquet (every pair that shares a 10-gram), table.json (as published),
      control.parquet and control.json (planted rows, recall and precision)
-cost at full scale (31 M texts): about 3 CPU-hours in one job a part (6,800 texts of 2 kB a second and core), each with
-half a GB for the 10-grams of the full benchmarks; decontaminate_control 4 minutes and 0.6 GB (140,000 texts a second)
-"""
+cost at full scale (31 M texts): half a CPU-hour in one job a part (about 50,000 texts of 1.7 kB a second and core, on a
+busy machine), each with 2 s to start, 1 s for the 1.8 million 10-grams of the full benchmarks and 0.5 GB of memory; a
+text that shares one of them takes some milliseconds more. decontaminate_control takes 4 minutes and 0.6 GB"""
 
 
 rule decontaminate_index:
@@ -54,7 +54,7 @@ rule decontaminate_scan:
     conda:
         "../../envs/datatrove.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=2000,
     params:
         options=flags("decontaminate", "ngram", "minimum_block", "ratio", "short_rows", "minimum_short"),
     shell:
