@@ -288,13 +288,14 @@ def test_results_do_not_depend_on_the_hash_seed_and_counts_add_up(tmp_path, buil
             counts=[outputs[0].with_suffix(".counts.json")],
             rows=built / "rows.parquet",
             uncheckable=built / "uncheckable.parquet",
+            claims="resources/claims.tsv",
             output=tmp_path / "table.json",
         )
     )
     result = json.loads((tmp_path / "table.json").read_text())
     web = result["groups"][0]
     assert (web["group"], web["documents"], web["removed"]) == ("web, stanford, openstax", 4, 3)
-    assert web["cells"][rows[3]["benchmark"]] == {"documents": 2, "rows": 1}
+    assert web["cells"][rows[3]["benchmark"]] | {"documents": 2, "rows": 1} == web["cells"][rows[3]["benchmark"]]
     assert web["published"]["cells"]["boolq"] == "386 (41)"
     assert [line["group"] for line in result["groups"]][-1] == "others"
     for line in result["benchmarks"]:

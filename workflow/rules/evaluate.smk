@@ -8,10 +8,11 @@ rule evaluate_model:
     """Benchmark scores of {wildcards.experiment}"""
     input:
         model="<results>/train/{experiment}/model",
-        benchmarks=benchmark_files("evaluate"),
+        benchmarks=evaluated_files,
         script="scripts/evaluate/model.py",
         tasks="scripts/evaluate/tasks.py",
         rows="scripts/benchmarks/rows.py",
+        load="scripts/benchmarks/load.py",
     output:
         scores="<results>/evaluate/{experiment}/scores.json",
     log:

@@ -4,14 +4,19 @@ import dataclasses
 import itertools
 import json
 
+from scripts.benchmarks.rows import BENCHMARKS as ALL_BENCHMARKS
+from scripts.benchmarks.rows import benchmark_of
 from scripts.engines import ENGINES
 from scripts.seeds.files import find_files
 
 REGISTRY = "resources/sources.tsv"
 LOCK = "config/sources.lock.tsv"
-BENCHMARKS = sorted(
-    name for name in {*config["decontaminate"]["benchmarks"], *config["evaluate"]["benchmarks"]} if "|" not in name
-)
+EVALUATED = config["evaluate"]["benchmarks"]
+BENCHMARKS = sorted({*config["decontaminate"]["benchmarks"], *filter(None, map(benchmark_of, EVALUATED))})
+
+if workflow.is_main_process and (unprotected := [task for task in EVALUATED if not benchmark_of(task)]):
+    print(f"warning: decontamination knows no rows of {', '.join(unprotected)} (evaluate.benchmarks)", file=sys.stderr)
+
 MODEL_KEYS = {"embed": "model", "llm": "model", "tokenize": "tokenizer"}
 DOWNLOAD_CODE = expand("scripts/seeds/{name}.py", name=["fetch", "hub", "patience", "locks", "sources"])
 
@@ -26,8 +31,7 @@ def downloads_needed(wildcards):
     """Everything that this run fetches from the Hub or the web."""
     names = [name for name, source in SOURCES.items() if not source.entry.is_local]
     sources = expand("<downloads>/{source}/manifest.json", source=names)
-    benchmarks = [file for section in ("decontaminate", "evaluate") for file in benchmark_files(section)(wildcards)]
-    return [*sources, *benchmarks, *model_files("embed", "llm", "tokenize")]
+    return [*sources, *protected_files(wildcards), *model_files("embed", "llm", "tokenize")]
 
 
 def hub_models(*sections):
@@ -196,14 +200,17 @@ def benchmark_location(wildcards):
     return f"{folder}/benchmarks"
 
 
-def benchmark_files(section):
-    """An input function: the rows of the benchmarks that a section names; lighteval's own tasks have none here."""
+def protected_files(wildcards):
+    """The rows of the benchmarks that are protected: those of the configuration and those that are evaluated."""
+    return [ancient(f"{benchmark_location(wildcards)}/{name}.jsonl") for name in BENCHMARKS]
 
-    def files(wildcards):
-        names = [name for name in config[section]["benchmarks"] if name in BENCHMARKS]
-        return [ancient(f"{benchmark_location(wildcards)}/{name}.jsonl") for name in names]
 
-    return files
+def evaluated_files(wildcards):
+    """The rows of the benchmarks that are evaluated; lighteval's own tasks have none here."""
+    return [ancient(f"{benchmark_location(wildcards)}/{name}.jsonl") for name in EVALUATED if name in BENCHMARKS]
+
+
+CONTROL_CODE = ["plainly", "planting", "scan", "candidates", "characters", "kernel", "matching"]
 
 
 def split_parts(pattern):

@@ -19,15 +19,17 @@ rule lock_sources:
         registry=REGISTRY,
         script="scripts/seeds/lock_sources.py",
         modules=DOWNLOAD_CODE,
+        benchmarks="scripts/benchmarks/rows.py",
     log:
         "<logs>/lock_sources/lock_sources.log",
     conda:
         "../../envs/base.yaml"
     params:
         lock=LOCK,
+        benchmarks=flag("benchmarks", sorted(ALL_BENCHMARKS)),
     shell:
         "HF_HUB_OFFLINE=$DOWNLOADS_OFFLINE $PYTHON_BASE -m scripts.seeds.lock_sources"
-        " --sources {input.registry} --output {params.lock} &> {log}"
+        " --sources {input.registry} {params.benchmarks} --output {params.lock} &> {log}"
 
 
 rule seeds_download:
