@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ngram", type=int, default=5, help="words in one shingle")
     parser.add_argument("--buckets", type=int, default=14)
     parser.add_argument("--hashes-per-bucket", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=1)
 
 
 def settings(args: argparse.Namespace) -> "MinhashConfig":
