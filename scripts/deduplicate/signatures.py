@@ -1,51 +1,99 @@
-"""MinHash signatures of one part: datatrove's MinhashDedupSignature over the documents that clean kept.
+"""MinHash signatures of one part: the documents that clean kept, in datatrove's files, many times faster.
 
-The output folder is in datatrove's layout, one sorted file a bucket (bucket_000/00000.minhash.sig). A document shorter
-than one shingle gets no signature: by this measure it can have no near-duplicate.
+The files hold the same bytes as those of datatrove's MinhashDedupSignature, so that its later steps run on them: one a
+bucket (bucket_000/00000.minhash.sig), a record for each document, eight hashes and its place in the part, sorted. Round
+r is datatrove's step with the seed r + 1, and its bucket b is here bucket r · 14 + b. A document shorter than one
+shingle gets no signature: by this measure it can have no near-duplicate.
+
+Records are written block by block and sorted bucket by bucket, so memory does not grow with the part: 450 MB, of which
+the words remembered are up to 100; 16 MB for each MB of a long document. A document takes 3.8 kB on disk in 4 rounds.
 """
 
 import argparse
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.clean.documents import kept_documents
 from scripts.common.logging import get_logger, run
-from scripts.deduplicate.minhash import add_arguments, settings
+from scripts.deduplicate.minhash import add_arguments, rounds
+from scripts.deduplicate.shingles import Shingles
 
 if TYPE_CHECKING:
-    from datatrove.data import Document
+    import numpy as np
     from datatrove.pipeline.dedup.minhash import MinhashConfig
 
-SHINGLES_AT_ONCE = 20_000
-"""Hashing takes about 2 kB a shingle at a time; a 5 MB document has a million of them."""
+BLOCK = 2048
+"""Documents whose records are written at once."""
 
 
-def documents(rows: Iterator[Mapping[str, Any]]) -> Iterator["Document"]:
-    """Rows as datatrove's documents."""
-    from datatrove.data import Document
+def signatures(
+    rows: Iterator[Mapping[str, Any]], configs: Sequence["MinhashConfig"]
+) -> Iterator[tuple[int, "np.ndarray"]]:
+    """Yields the place of each document that has a shingle, and its hashes.
 
-    for row in rows:
-        yield Document(text=row["text"], id=row["prompt_id"])
+    Args:
+        rows: documents.
+        configs: the settings of each round, which differ in their seeds alone.
 
-
-def write_signatures(rows: Iterator[Mapping[str, Any]], folder: Path, config: "MinhashConfig") -> None:
-    """Writes the signature files of one part into a folder, whatever was there before."""
+    Yields:
+        (place, hashes), the hashes of shape (rounds · buckets · hashes of a bucket,), uint64.
+    """
+    import numpy as np
     from datatrove.pipeline.dedup.minhash import MinhashDedupSignature
 
-    class Signatures(MinhashDedupSignature):
-        """datatrove's step; a long document is hashed piece by piece, with the same result in flat memory."""
+    from scripts.deduplicate.kernels import minima
 
-        def get_signature(self, shingles: Any) -> list[list[int]]:
-            pieces = [
-                super(Signatures, self).get_signature(shingles[start : start + SHINGLES_AT_ONCE])
-                for start in range(0, len(shingles), SHINGLES_AT_ONCE)
-            ]
-            return [[min(values) for values in zip(*bucket, strict=True)] for bucket in zip(*pieces, strict=True)]
+    steps = [MinhashDedupSignature("/nowhere", config) for config in configs]
+    factors, summands = (np.hstack(values).ravel() for values in zip(*(step.parameters for step in steps), strict=True))
+    shingles = Shingles(configs[0].n_grams)
+    for place, row in enumerate(rows):
+        hashes = shingles(row["text"])
+        if hashes.size:
+            yield place, minima(hashes, factors, summands)
 
-    shutil.rmtree(folder, ignore_errors=True)
-    Signatures(str(folder), config).run(documents(rows), rank=0, world_size=1)
+
+def write_signatures(rows: Iterator[Mapping[str, Any]], folder: Path, configs: Sequence["MinhashConfig"]) -> int:
+    """Writes the signature files of one part into a folder, whatever was there before; returns how many were signed."""
+    import numpy as np
+
+    width = configs[0].hashes_per_bucket
+    names = [f"bucket_{bucket:03d}/00000.minhash.sig" for bucket in range(sum(config.num_buckets for config in configs))]
+    # Most significant byte first, records compare as their bytes do, which numpy sorts faster than by fields.
+    record = np.dtype([("hashes", ">u8", (width,)), ("place", ">u4")])
+    final = np.dtype([("hashes", "<u8", (width,)), ("place", "<u4")])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        paths = [Path(temporary) / "signatures" / name for name in names]
+        signed = 0
+        with ExitStack() as stack:
+            for path in paths:
+                path.parent.mkdir(parents=True)
+            files = [stack.enter_context(path.open("wb")) for path in paths]
+            block = np.empty((len(names), BLOCK), record)
+            for place, hashes in signatures(rows, configs):
+                column = signed % BLOCK
+                block["hashes"][:, column] = hashes.reshape(len(names), width)
+                block["place"][:, column] = place
+                signed += 1
+                if column == BLOCK - 1:
+                    _write(files, block)
+            _write(files, block[:, : signed % BLOCK])
+        for path in paths:
+            records = np.fromfile(path, f"S{record.itemsize}")
+            records.sort()
+            path.write_bytes(records.view(record).astype(final).tobytes())
+        shutil.rmtree(folder, ignore_errors=True)
+        (Path(temporary) / "signatures").rename(folder)
+    return signed
+
+
+def _write(files: Sequence[Any], block: "np.ndarray") -> None:
+    for file, records in zip(files, block, strict=True):
+        file.write(records.tobytes())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -57,9 +105,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_arguments(parser)
     args = parser.parse_args(argv)
 
-    write_signatures(kept_documents(args.generations, args.decisions), args.output, settings(args))
-    size = (args.output / "bucket_000" / "00000.minhash.sig").stat().st_size
-    get_logger(__name__).info("%d documents signed", size // (8 * args.hashes_per_bucket + 4))
+    signed = write_signatures(kept_documents(args.generations, args.decisions), args.output, rounds(args))
+    get_logger(__name__).info("%d documents signed", signed)
 
 
 if __name__ == "__main__":
