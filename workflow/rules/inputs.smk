@@ -6,6 +6,7 @@ import json
 
 from scripts.benchmarks.rows import BENCHMARKS as ALL_BENCHMARKS
 from scripts.benchmarks.rows import benchmark_of
+from scripts.deduplicate.minhash import by_rank
 from scripts.engines import ENGINES
 from scripts.seeds.files import find_files
 
@@ -192,6 +193,15 @@ def ledger_state(wildcards):
     from scripts.generate.ledger import state
 
     return state(Path(LEDGER.format(**wildcards)))
+
+
+SHINGLE_CODE = expand("scripts/deduplicate/{name}.py", name=["kernels", "shingles", "words"])
+RANKS = {path.as_posix(): rank for rank, path in enumerate(by_rank(all_parts("{source}/part-{part}")))}
+
+
+def rank_flag(wildcards):
+    """The place of a part among the parts of all sources, by which datatrove's files name its documents."""
+    return flag("rank", RANKS["{source}/part-{part}".format(**wildcards)])
 
 
 def benchmark_location(wildcards):
