@@ -61,9 +61,7 @@ def write_signatures(rows: Iterator[Mapping[str, Any]], folder: Path, configs: S
     import numpy as np
 
     width = configs[0].hashes_per_bucket
-    names = [
-        f"bucket_{bucket:03d}/00000.minhash.sig" for bucket in range(sum(config.num_buckets for config in configs))
-    ]
+    names = [f"bucket_{bucket:03d}/00000.minhash.sig" for bucket in range(sum(config.num_buckets for config in configs))]
     # Most significant byte first, records compare as their bytes do, which numpy sorts faster than by fields.
     record = np.dtype([("hashes", ">u8", (width,)), ("place", ">u4")])
     final = np.dtype([("hashes", "<u8", (width,)), ("place", "<u4")])
