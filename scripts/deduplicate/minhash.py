@@ -44,7 +44,7 @@ def settings(args: argparse.Namespace) -> "MinhashConfig":
 
 
 def rounds(args: argparse.Namespace) -> list["MinhashConfig"]:
-    """datatrove's settings of each round by itself."""
+    """The settings of each round by itself."""
     return [
         dataclasses.replace(settings(args), num_buckets=args.buckets, seed=number + 1) for number in range(args.rounds)
     ]

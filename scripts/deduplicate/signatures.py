@@ -12,10 +12,10 @@ the words remembered are up to 100; 16 MB for each MB of a long document. A docu
 import argparse
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from scripts.clean.documents import kept_documents
 from scripts.common.logging import get_logger, run
@@ -58,42 +58,60 @@ def signatures(
 
 def write_signatures(rows: Iterator[Mapping[str, Any]], folder: Path, configs: Sequence["MinhashConfig"]) -> int:
     """Writes the signature files of one part into a folder, whatever was there before; returns how many were signed."""
-    import numpy as np
-
-    width = configs[0].hashes_per_bucket
-    names = [f"bucket_{bucket:03d}/00000.minhash.sig" for bucket in range(sum(config.num_buckets for config in configs))]
-    # Most significant byte first, records compare as their bytes do, which numpy sorts faster than by fields.
-    record = np.dtype([("hashes", ">u8", (width,)), ("place", ">u4")])
-    final = np.dtype([("hashes", "<u8", (width,)), ("place", "<u4")])
+    buckets = sum(config.num_buckets for config in configs)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-        paths = [Path(temporary) / "signatures" / name for name in names]
-        signed = 0
-        with ExitStack() as stack:
-            for path in paths:
-                path.parent.mkdir(parents=True)
-            files = [stack.enter_context(path.open("wb")) for path in paths]
-            block = np.empty((len(names), BLOCK), record)
-            for place, hashes in signatures(rows, configs):
-                column = signed % BLOCK
-                block["hashes"][:, column] = hashes.reshape(len(names), width)
-                block["place"][:, column] = place
-                signed += 1
-                if column == BLOCK - 1:
-                    _write(files, block)
-            _write(files, block[:, : signed % BLOCK])
+        finished = Path(temporary) / "finished"
+        paths = [finished / f"bucket_{bucket:03d}" / "00000.minhash.sig" for bucket in range(buckets)]
         for path in paths:
-            records = np.fromfile(path, f"S{record.itemsize}")
-            records.sort()
-            path.write_bytes(records.view(record).astype(final).tobytes())
+            path.parent.mkdir(parents=True)
+        signed = _write_records(paths, signatures(rows, configs), configs[0].hashes_per_bucket)
+        for path in paths:
+            _sort_records(path, configs[0].hashes_per_bucket)
         shutil.rmtree(folder, ignore_errors=True)
-        (Path(temporary) / "signatures").rename(folder)
+        finished.rename(folder)
     return signed
 
 
-def _write(files: Sequence[Any], block: "np.ndarray") -> None:
+def _record(order: str, width: int) -> "np.dtype":
+    """The hashes of one bucket and the document's place, in one order of bytes."""
+    import numpy as np
+
+    return np.dtype([("hashes", f"{order}u8", (width,)), ("place", f"{order}u4")])
+
+
+def _write_records(paths: Sequence[Path], signed: Iterable[tuple[int, "np.ndarray"]], width: int) -> int:
+    """Writes records as they come, most significant byte first, to one file a bucket; returns how many there are."""
+    import numpy as np
+
+    number = 0
+    block = np.empty((len(paths), BLOCK), _record(">", width))
+    with ExitStack() as stack:
+        files = [stack.enter_context(path.open("wb")) for path in paths]
+        for place, hashes in signed:
+            column = number % BLOCK
+            block["hashes"][:, column] = hashes.reshape(-1, width)
+            block["place"][:, column] = place
+            number += 1
+            if column == BLOCK - 1:
+                _append(files, block)
+        _append(files, block[:, : number % BLOCK])
+    return number
+
+
+def _append(files: Sequence[BinaryIO], block: "np.ndarray") -> None:
     for file, records in zip(files, block, strict=True):
         file.write(records.tobytes())
+
+
+def _sort_records(path: Path, width: int) -> None:
+    """Sorts a bucket's records and writes them least significant byte first, as datatrove reads them."""
+    import numpy as np
+
+    # Most significant byte first, records compare as their bytes do, which numpy sorts faster than by fields.
+    records = np.fromfile(path, f"S{_record('>', width).itemsize}")
+    records.sort()
+    path.write_bytes(records.view(_record(">", width)).astype(_record("<", width)).tobytes())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
