@@ -227,6 +227,10 @@ def test_parts_and_files_that_do_not_belong_together_are_refused(tmp_path):
         buckets.main(arguments(signatures=[tmp_path / "web/part-000"], bucket=3, output=tmp_path / "x"))
     sealed = seal(tmp_path, [[("a", words((0, 50)))], [("b", words((0, 50)))]])
     find_clusters(tmp_path, sealed)
+    signature = tmp_path / "signatures/web/part-001/bucket_002/00000.minhash.sig"
+    signature.write_bytes(signature.read_bytes()[:50])
+    with pytest.raises(InputError, match=r"part-001/bucket_002/00000.minhash.sig is damaged: its 50 bytes"):
+        buckets.main(arguments(signatures=[signature.parents[1]], bucket=2, output=tmp_path / "x"))
     find_members(tmp_path, sealed)
     (tmp_path / "members/web/part-001.parquet").write_bytes(
         (tmp_path / "members/web/part-000.parquet").read_bytes()[:9]

@@ -60,6 +60,7 @@ rule deduplicate_clusters:
     """Clusters of documents that share buckets"""
     input:
         pairs=expand("<results>/deduplicate/buckets/{bucket}.dups", bucket=BUCKETS),
+        module="scripts/deduplicate/minhash.py",
         script="scripts/deduplicate/clusters.py",
     output:
         clusters="<results>/deduplicate/clusters.parquet",
@@ -117,7 +118,7 @@ rule deduplicate_verify:
         members=all_parts("<results>/deduplicate/members/{source}/part-{part}.parquet"),
         documents=all_parts("<results>/deduplicate/members/{source}/part-{part}.counts.json"),
         minhash="<results>/deduplicate/minhash.json",
-        modules=expand("scripts/deduplicate/{name}.py", name=["ids", "similarity"]),
+        modules=expand("scripts/deduplicate/{name}.py", name=["ids", "members", "minhash", "similarity"]),
         script="scripts/deduplicate/verify.py",
     output:
         removed="<results>/deduplicate/removed.parquet",
