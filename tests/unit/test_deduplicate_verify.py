@@ -1,4 +1,5 @@
 import json
+import os
 import random
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings, strategies
 
+from benchmarks.duplicates import best, similarities
+from benchmarks.similar_texts import make_texts
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
 from scripts.deduplicate import buckets
@@ -208,6 +211,38 @@ def test_a_removed_document_has_a_kept_partner_and_no_two_kept_ones_are_similar(
         assert partner == min(other for other in before if before[other] == value)
     pairs = [(sets[one], sets[other]) for one in kept for other in kept if one < other]
     assert not [pair for pair in pairs if len(pair[0] & pair[1]) / len(pair[0] | pair[1]) >= minimum]
+
+
+def check_against_all_pairs(folder, documents):
+    """Of documents (id → text): none is removed wrongly, and of all pairs at 0.8 or more one at least is removed."""
+    names = list(documents)
+    similar = similarities([np.unique(shingles(text)) for text in documents.values()])
+    gone = {names.index(row["removed_id"]) for row in removed(folder)}
+    assert all(best(place, gone, similar) >= 0.7 for place in gone)
+    alike = [(one, other) for one, partners in similar.items() for other in partners if partners[other] >= 0.8]
+    assert alike
+    assert not [pair for pair in alike if gone.isdisjoint(pair)]
+    return gone
+
+
+def test_all_pairs_of_made_documents_are_resolved_and_none_is_removed_wrongly(tmp_path):
+    documents = {f"{place:03d}": text for place, text in enumerate(make_texts(500))}
+    listed = list(documents.items())
+    folder = deduplicate(tmp_path, [listed[:200], listed[200:]], rounds=4)
+    gone = check_against_all_pairs(folder, documents)
+    assert summary(folder)["removed"] == len(gone)
+
+
+@pytest.mark.skipif("COSMOPEDIA_REAL_DATA" not in os.environ, reason="needs COSMOPEDIA_REAL_DATA")
+def test_the_gold_pairs_of_real_articles_are_resolved(tmp_path):
+    articles = Path(os.environ["COSMOPEDIA_REAL_DATA"]) / "dedup_minhash_articles_100.jsonl"
+    rows = [json.loads(line) for line in articles.read_text().splitlines()]
+    documents = {row["id"]: row["text"] for row in rows}
+    folder = deduplicate(tmp_path, [list(documents.items())])
+    gone = {list(documents)[place] for place in check_against_all_pairs(folder, documents)}
+    gold = [json.loads(line) for line in articles.with_suffix(".truth.jsonl").read_text().splitlines()]
+    assert all(gone & set(pair.values()) for pair in gold)
+    assert len(gone) == len(gold)
 
 
 def test_two_rows_with_one_id_are_named_with_their_files(tmp_path):
