@@ -1,4 +1,4 @@
-"""datatrove's MinHash as the programs of this stage use it: its settings, its shingles, its folders.
+"""datatrove's MinHash as the programs of this stage use it: its settings, its folders.
 
 Settings and normalisation are datatrove's own, as in the deduplication script of the cosmopedia repository: lower case,
 numbers as 0, punctuation and accents removed, spaCy's English word splitter (a blank one, nothing is downloaded), word
@@ -16,7 +16,7 @@ import contextlib
 import dataclasses
 import itertools
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,20 +48,6 @@ def rounds(args: argparse.Namespace) -> list["MinhashConfig"]:
     return [
         dataclasses.replace(settings(args), num_buckets=args.buckets, seed=number + 1) for number in range(args.rounds)
     ]
-
-
-def shingler(ngram: int) -> Callable[[str], frozenset[str]]:
-    """A function from a text to its set of shingles, the same that the signatures are made of."""
-    from datatrove.utils.text import ngrams, simplify_text
-    from datatrove.utils.typeshelper import Languages
-    from datatrove.utils.word_tokenizers import load_word_tokenizer
-
-    tokenizer = load_word_tokenizer(Languages.english)
-
-    def shingles(text: str) -> frozenset[str]:
-        return frozenset(map(" ".join, ngrams(tokenizer.word_tokenize(simplify_text(text)), ngram)))
-
-    return shingles
 
 
 def by_rank(paths: Iterable[str | Path]) -> list[Path]:

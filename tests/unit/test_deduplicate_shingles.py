@@ -66,13 +66,13 @@ def sample_texts():
 def test_texts_of_the_sample():
     texts = sample_texts()
     assert len(texts) > 100
-    for text in texts[:: len(texts) // 100]:
+    for text in texts[:: len(texts) // 50]:
         assert_same(text)
 
 
 @pytest.mark.parametrize("text", TRICKY)
 def test_contractions_units_and_scripts(text):
-    for variant in (text, text.upper(), text.title(), text.replace(" ", ""), text.replace(" ", "\n \t"), text[::-1]):
+    for variant in (text, text.upper(), text.title(), text.replace(" ", ""), text.replace(" ", "\n\t "), text[::-1]):
         assert_same(variant)
 
 

@@ -48,18 +48,18 @@ def of_datatrove(folder, texts, settings):
 
 def test_each_round_writes_the_files_of_datatrove_with_another_seed(tmp_path, monkeypatch):
     monkeypatch.setattr(signatures, "BLOCK", 16)
-    texts = [*sample_texts(), "too short", "", "just five words of text", "it's can't gonna 10km", *sample_texts()[:3]]
-    rounds = [config(seed=seed) for seed in (1, 2, 3)]
+    texts = [*sample_texts()[:20], "too short", "", "just five words of text", "it's 10km", *sample_texts()[:3]]
+    rounds = [config(seed=seed) for seed in (1, 2)]
     signed, files = write(tmp_path / "ours", texts, rounds)
-    assert signed == len(texts) - 2
-    assert len(files) == 3 * 14
-    theirs = [of_datatrove(tmp_path / f"theirs-{number}", texts, rounds[number]) for number in range(3)]
+    assert signed == len(texts) - 3
+    assert len(files) == 2 * 14
+    theirs = [of_datatrove(tmp_path / f"theirs-{number}", texts, rounds[number]) for number in range(2)]
     assert files == [file for found in theirs for file in found]
     assert files[:14] == write(tmp_path / "one", texts, rounds[:1])[1]
 
 
 def test_other_settings_are_those_of_datatrove_too(tmp_path):
-    texts = sample_texts()[:10]
+    texts = sample_texts()[:5]
     for number, changes in enumerate(({"num_buckets": 3, "hashes_per_bucket": 1}, {"n_grams": 2, "seed": 9})):
         files = write(tmp_path / f"ours-{number}", texts, [config(**changes)])[1]
         assert files == of_datatrove(tmp_path / f"theirs-{number}", texts, config(**changes))

@@ -2,8 +2,9 @@
 removed ids, by true similarity.
 in:  <results>/generations/<source>/part-*.parquet and what clean decided of them, all sources together
 out: <results>/deduplicate/removed.parquet (removed id, kept id, true Jaccard, cluster), summary.json, counts.json
-cost at full scale (31 M texts): signatures about 65 CPU-hours in one job a part (240 texts of 2 kB a second and core),
-a bucket about 1 CPU-hour, 12 GB for the clusters; 5 MB of text in one document take 8 s and 620 MB"""
+cost at full scale (31 M texts, 4 rounds): signatures 4 CPU-hours in one job a part (2,400 texts of 2.7 kB a second and
+core, 500 MB) and 118 GB of disk, buckets 2 CPU-hours (275,000 signatures a second and core) in 56 jobs, 12 GB for the
+clusters; 5 MB of text in one document take 0.3 s and 170 MB more"""
 
 BUCKETS = [
     layout.number(bucket) for bucket in range(config["deduplicate"]["buckets"] * config["deduplicate"]["rounds"])
@@ -15,6 +16,7 @@ rule deduplicate_signatures:
     input:
         generations="<results>/generations/{source}/part-{part}.parquet",
         decisions="<results>/clean/{source}/part-{part}.parquet",
+        modules=[*SHINGLE_CODE, "scripts/deduplicate/minhash.py"],
         script="scripts/deduplicate/signatures.py",
     output:
         signatures=directory("<results>/deduplicate/signatures/{source}/part-{part}"),
@@ -25,8 +27,8 @@ rule deduplicate_signatures:
     conda:
         "../../envs/datatrove.yaml"
     resources:
-        mem_mb=4000,
-        runtime=480,
+        mem_mb=2000,
+        runtime=120,
     params:
         options=flags("deduplicate", "ngram", "buckets", "hashes_per_bucket", "rounds"),
     shell:
@@ -38,6 +40,7 @@ rule deduplicate_buckets:
     """Documents that share bucket {wildcards.bucket}"""
     input:
         signatures=all_parts("<results>/deduplicate/signatures/{source}/part-{part}"),
+        module="scripts/deduplicate/minhash.py",
         script="scripts/deduplicate/buckets.py",
     output:
         pairs="<results>/deduplicate/buckets/{bucket}.dups",
@@ -48,7 +51,7 @@ rule deduplicate_buckets:
     conda:
         "../../envs/datatrove.yaml"
     resources:
-        runtime=180,
+        runtime=60,
     params:
         options=flags("deduplicate", "ngram", "buckets", "hashes_per_bucket", "rounds"),
     shell:
