@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
 from scripts.common.errors import InputError
 from scripts.common.tables import GENERATIONS, iterate_batches
 

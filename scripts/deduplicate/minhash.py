@@ -64,17 +64,26 @@ def by_rank(paths: Iterable[str | Path]) -> list[Path]:
 
 
 @contextlib.contextmanager
-def linked_folder(links: Mapping[str, Path]) -> Iterator[Path]:
+def linked_folder(links: Mapping[str, Path], record: int) -> Iterator[Path]:
     """A temporary folder in which each name links to a file: finished outputs in the layout that datatrove reads.
 
+    Args:
+        links: name → file.
+        record: bytes of one record of these files.
+
     Raises:
-        InputError: a file is missing.
+        InputError: a file is missing or was cut off.
     """
     with tempfile.TemporaryDirectory(prefix="minhash-") as name:
         folder = Path(name)
         for link, target in links.items():
             if not target.is_file():
                 raise InputError(f"{target} is missing. Delete its folder and run again.")
+            if (size := target.stat().st_size) % record:
+                raise InputError(
+                    f"{target} is damaged: its {size} bytes are no whole number of records of {record}. "
+                    "Delete its folder and run again."
+                )
             (folder / link).parent.mkdir(parents=True, exist_ok=True)
             (folder / link).symlink_to(target.resolve())
         yield folder

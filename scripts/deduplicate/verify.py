@@ -8,8 +8,9 @@ parts, their number or their size. MinHash alone would keep one document a clust
 `spared`. A cluster larger than `--maximum-cluster` removes nothing and becomes an alarm with examples: real texts
 hardly repeat a thousand times, so it shows that templates were chained together or that a model repeats itself.
 
-The members of all parts are merged, one cluster in memory at a time. What grows with the corpus are the hashes of all
-ids, of which none may stand twice: 16 bytes a document while they are sorted, 0.5 GB for 31 million.
+The members of all parts are merged, one cluster in memory at a time: 1.2 GB with 126 parts of documents of 700
+shingles, however many they are. What grows with the corpus are the hashes of all ids, of which none may stand twice (16
+bytes a document, 0.5 GB for 31 million), and the removed rows, about 1 kB each (0.3 GB if one in a hundred is removed).
 """
 
 import argparse

@@ -1,4 +1,5 @@
 import json
+import os
 import random
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings, strategies
 
+from benchmarks.duplicates import best, similarities
+from benchmarks.similar_texts import make_texts
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
 from scripts.deduplicate import buckets
@@ -210,6 +213,38 @@ def test_a_removed_document_has_a_kept_partner_and_no_two_kept_ones_are_similar(
     assert not [pair for pair in pairs if len(pair[0] & pair[1]) / len(pair[0] | pair[1]) >= minimum]
 
 
+def check_against_all_pairs(folder, documents):
+    """Of documents (id → text): none is removed wrongly, and of all pairs at 0.8 or more one at least is removed."""
+    names = list(documents)
+    similar = similarities([np.unique(shingles(text)) for text in documents.values()])
+    gone = {names.index(row["removed_id"]) for row in removed(folder)}
+    assert all(best(place, gone, similar) >= 0.7 for place in gone)
+    alike = [(one, other) for one, partners in similar.items() for other in partners if partners[other] >= 0.8]
+    assert alike
+    assert not [pair for pair in alike if gone.isdisjoint(pair)]
+    return gone
+
+
+def test_all_pairs_of_made_documents_are_resolved_and_none_is_removed_wrongly(tmp_path):
+    documents = {f"{place:03d}": text for place, text in enumerate(make_texts(500))}
+    listed = list(documents.items())
+    folder = deduplicate(tmp_path, [listed[:200], listed[200:]], rounds=4)
+    gone = check_against_all_pairs(folder, documents)
+    assert summary(folder)["removed"] == len(gone)
+
+
+@pytest.mark.skipif("COSMOPEDIA_REAL_DATA" not in os.environ, reason="needs COSMOPEDIA_REAL_DATA")
+def test_the_gold_pairs_of_real_articles_are_resolved(tmp_path):
+    articles = Path(os.environ["COSMOPEDIA_REAL_DATA"]) / "dedup_minhash_articles_100.jsonl"
+    rows = [json.loads(line) for line in articles.read_text().splitlines()]
+    documents = {row["id"]: row["text"] for row in rows}
+    folder = deduplicate(tmp_path, [list(documents.items())])
+    gone = {list(documents)[place] for place in check_against_all_pairs(folder, documents)}
+    gold = [json.loads(line) for line in articles.with_suffix(".truth.jsonl").read_text().splitlines()]
+    assert all(gone & set(pair.values()) for pair in gold)
+    assert len(gone) == len(gold)
+
+
 def test_two_rows_with_one_id_are_named_with_their_files(tmp_path):
     text = words((0, 100))
     parts = [[("a", text), ("b", words((500, 600)))], [("c", text), ("a", words((700, 800)))]]
@@ -227,6 +262,10 @@ def test_parts_and_files_that_do_not_belong_together_are_refused(tmp_path):
         buckets.main(arguments(signatures=[tmp_path / "web/part-000"], bucket=3, output=tmp_path / "x"))
     sealed = seal(tmp_path, [[("a", words((0, 50)))], [("b", words((0, 50)))]])
     find_clusters(tmp_path, sealed)
+    signature = tmp_path / "signatures/web/part-001/bucket_002/00000.minhash.sig"
+    signature.write_bytes(signature.read_bytes()[:50])
+    with pytest.raises(InputError, match=r"part-001/bucket_002/00000.minhash.sig is damaged: its 50 bytes"):
+        buckets.main(arguments(signatures=[signature.parents[1]], bucket=2, output=tmp_path / "x"))
     find_members(tmp_path, sealed)
     (tmp_path / "members/web/part-001.parquet").write_bytes(
         (tmp_path / "members/web/part-000.parquet").read_bytes()[:9]
