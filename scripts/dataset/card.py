@@ -18,7 +18,7 @@ from scripts.common.counts import Counts, total
 from scripts.common.errors import InputError
 from scripts.common.files import read_json, write_text
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import DATASET, iterate_batches
+from scripts.common.tables import DATASET, data_bytes, iterate_batches
 from scripts.dataset.licences import Licences
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
@@ -46,7 +46,7 @@ def size_category(rows: int) -> str:
 
 
 def describe_split(folder: Path) -> dict[str, Any]:
-    """Name, files, rows, tokens and licences (each with its rows) of one split."""
+    """Name, files, rows, tokens, licences (each with its rows), size on disk and unpacked size of one split."""
     files = sorted(folder.glob("train-*.parquet"))
     rows = tokens = 0
     licences: Counter[str] = Counter()
@@ -55,7 +55,15 @@ def describe_split(folder: Path) -> dict[str, Any]:
             rows += batch.num_rows
             tokens += sum(batch.column("text_token_length").drop_null().to_pylist())
             licences.update(licence or "" for licence in batch.column("license").to_pylist())
-    return {"name": folder.name, "files": len(files), "rows": rows, "tokens": tokens, "licences": licences}
+    return {
+        "name": folder.name,
+        "files": len(files),
+        "rows": rows,
+        "tokens": tokens,
+        "licences": licences,
+        "size": sum(path.stat().st_size for path in files),
+        "bytes": sum(map(data_bytes, files)),
+    }
 
 
 def describe_licences(rows: Mapping[str, int], known: Licences) -> dict[str, Any]:
@@ -164,6 +172,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         {
             **vars(args),
             "splits": splits,
+            "columns": {field.name: str(field.type) for field in DATASET},
             "rows": rows,
             "tokens": sum(split["tokens"] for split in splits),
             "size_category": size_category(rows),

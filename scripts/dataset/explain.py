@@ -2,7 +2,8 @@
 
 `python -m scripts.dataset.explain <results folder> <prompt id or seed id>`; the first digits of an id are enough when
 no other begins with them. A seed is told with all its prompts. A row that gave no seed goes by its place, as the tables
-of rejected rows write it (`broken.jsonl:3`). The program reads what there is, at any time of a run, and changes nothing.
+of rejected rows write it (`broken.jsonl:3`). The program reads what is there, also in the middle of a run, and changes
+nothing.
 
 Cost: the id columns of all parts are read once, in batches (lookup.py), then of each table of the row's part one column
 and a row group, and the ids of the dataset's files. Of parts of 250,000 rows, on two cores at a load of 4, finding a

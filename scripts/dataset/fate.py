@@ -93,9 +93,10 @@ def quality(run: Run, prompt_id: str, place: Place) -> Step:
         facts["tokens left"] = row["text_token_length"]
         facts["begins now"] = beginning(row["text"])
     if row["decision"] == "removed":
-        detail = f" ({row['detail']})" if row["detail"] else ""
+        detail = f" ({beginning(row['detail'])})" if row["detail"] else ""
         return Step("quality", REMOVED, f"{row['reason']}{detail}", facts)
-    return Step("quality", PASSED, "kept" + (f", flagged: {'; '.join(flags)}" if flags else ""), facts)
+    rules = ", ".join(flag["rule"] for flag in row["flags"] or ())
+    return Step("quality", PASSED, f"kept, flagged: {rules}" if rules else "kept", facts)
 
 
 def duplicates(run: Run, prompt_id: str, place: Place) -> Step:

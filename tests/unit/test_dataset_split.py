@@ -65,7 +65,7 @@ def write_part(folder, ids, part="000", source="web", texts=None, failed=(), con
 
 def write_duplicates(folder, removed=()):
     path = folder / "removed.parquet"
-    found = [{"removed_id": name, "kept_id": "a", "jaccard": 0.9, "cluster": 0} for name in removed]
+    found = [{"removed_id": name, "kept_id": "a", "jaccard": 0.9, "cluster": "a"} for name in removed]
     write_table(path, found, NEAR_DUPLICATES)
     return path
 
