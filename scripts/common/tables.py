@@ -376,9 +376,30 @@ def iterate_batches(
 def iterate_rows(
     path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None, batch_size: int = 1000
 ) -> Iterator[dict[str, Any]]:
-    """Yields the rows of a table as dictionaries with flat memory."""
+    """Yields the rows of a table as dictionaries with flat memory.
+
+    Raises:
+        InputError: besides those of `read_table`, a text that is not UTF-8; the message names its column and row.
+    """
+    first = 0
     for batch in iterate_batches(path, schema, columns, batch_size):
-        yield from batch.to_pylist()
+        try:
+            rows = batch.to_pylist()
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}, {_not_utf8(batch, first)} holds no UTF-8. Delete it and run again.") from error
+        yield from rows
+        first += batch.num_rows
+
+
+def _not_utf8(batch: pa.RecordBatch, first: int) -> str:
+    """The first row, from 1, and the column of a batch that cannot be read as text."""
+    for name in batch.schema.names:
+        for place, value in enumerate(batch.column(name), start=first + 1):
+            try:
+                value.as_py()
+            except UnicodeDecodeError:
+                return f"row {place}: the column {name}"
+    raise AssertionError("the batch can be read")
 
 
 def find_rows(
