@@ -9,6 +9,7 @@ same run gives the same card.
 import argparse
 import csv
 import itertools
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -187,9 +188,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--duplicates", required=True, help="summary of deduplication")
     parser.add_argument("--contamination", required=True, help="table of decontamination")
     parser.add_argument("--control", help="what planted rows show of the scan, where some were planted")
-    parser.add_argument("--ngram", required=True, help="words that a document must share with a benchmark row")
-    parser.add_argument("--ratio", required=True, help="share of a row that it may match")
-    parser.add_argument("--short-rows", required=True, help="report or remove: rows too short for that")
+    parser.add_argument("--deduplicate", required=True, type=json.loads, help="the configuration's section, as JSON")
+    parser.add_argument("--decontaminate", required=True, type=json.loads, help="the same")
     parser.add_argument("--sources", required=True, type=Path, help="list of sources with their licences")
     parser.add_argument("--where", required=True, help="where the seeds came from: sample or original")
     parser.add_argument("--licences", required=True, type=Path, help="resources/licences.tsv")

@@ -9,8 +9,9 @@ from tests.snakemake import ROOT, planned_jobs, snakemake
 FRESH = "run=never-made"
 
 
-@pytest.mark.parametrize("scale", ["tiny", "small", "full"])
-@pytest.mark.parametrize("program", ["explain_document", "push_dataset"])
+@pytest.mark.parametrize(
+    ("program", "scale"), [("explain_document", "tiny"), ("explain_document", "full"), ("push_dataset", "small")]
+)
 def test_a_program_on_request_runs_alone(program, scale):
     assert planned_jobs(program, "--config", f"scale={scale}", FRESH, "document=abcdef12") == {program: 1}
 
@@ -22,6 +23,23 @@ def test_a_document_of_a_run_that_is_not_there_is_told_in_one_line():
     shutil.rmtree(folder)  # it holds the log
     assert result.returncode != 0
     assert "error: results/only-asked holds no seeds: nothing of this run is finished yet" in result.stdout
+
+
+def test_beside_a_run_at_work_the_lock_stays():
+    lock = ROOT / ".snakemake" / "locks" / "0.input.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch(exist_ok=False)
+    try:
+        result = snakemake("-n", "explain_document", "--config", FRESH, "document=abcdef12", check=False)
+        assert result.returncode != 0
+        assert (
+            "a run is at work in this folder and would lose its lock: call `snakemake explain_document --nolock`"
+            in (result.stderr)
+        )
+        assert planned_jobs("explain_document", "--nolock", "--config", FRESH, "document=abcdef12")
+        assert lock.exists()
+    finally:
+        lock.unlink()
 
 
 def test_an_id_that_snakemake_takes_for_a_number_says_how_to_give_it():

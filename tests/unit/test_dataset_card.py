@@ -28,7 +28,9 @@ def written(folder, **changes):
 
 def card(folder, splits, **changes):
     """The card with other settings, and with other documents where these are given."""
-    documents = {name: written(folder, **{name: value}) for name, value in changes.items() if isinstance(value, dict)}
+    documents = {
+        name: written(folder, **{name: changes[name]}) for name in ("duplicates", "control") if name in changes
+    }
     return write_card(folder, splits, **changes | documents)
 
 
@@ -52,6 +54,7 @@ def test_a_dataset_without_rows_has_valid_front_matter(tmp_path, splits):
 
 def test_duplicates_stand_beside_the_published_way_and_figure(tmp_path, splits):
     text = card(tmp_path, splits)
+    assert "MinHash over word 5-grams, 4 rounds of 14 buckets of 8 hashes" in text
     assert "4 of 400 documents (1 %) were removed as near-duplicates" in text
     assert "| this dataset: 4 rounds, verified | 5 | 12 | 4 | 1 % |" in text
     assert "| the published way: one round, all but one of each cluster removed | 4 | 10 | 6 | 1.5 % |" in text
@@ -97,7 +100,7 @@ def test_the_rule_of_contamination_is_told_as_it_was_set(tmp_path, splits):
     text = card(tmp_path, splits)
     assert "a run of 10 words with a row and matches more than 50 % of it" in text
     assert "shorter than 10 words are not found.\n" in text
-    text = card(tmp_path, splits, ngram=13, ratio=0.75, short_rows="remove")
+    text = card(tmp_path, splits, decontaminate={"ngram": 13, "ratio": 0.75, "short_rows": "remove"})
     assert "a run of 13 words with a row and matches more than 75 % of it" in text
     assert "Documents that hold a whole row too short for that rule were removed too: 0" in text
     assert "but for short ones repeated in full" in text

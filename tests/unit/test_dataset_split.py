@@ -208,6 +208,7 @@ SUMMARY = {
     "by_format_same_seed": {"blogpost": {"blogpost": 3}},
     "alarms": [],
 }
+RULE = {"ngram": 10, "ratio": 0.5, "short_rows": "report"}
 ALARM = {
     "cluster": "0a" * 16,
     "size": 2345,
@@ -261,9 +262,8 @@ def write_card(folder, splits, passed_on=3, permissive=False, **changes):
         "used": ["web"],
         "name": 'A "quoted" name: yes',
         "scale": "tiny",
-        "ngram": 10,
-        "ratio": 0.5,
-        "short_rows": "report",
+        "deduplicate": {"ngram": 5, "buckets": 14, "hashes_per_bucket": 8},
+        "decontaminate": RULE,
         "engine": "transformers",
         "model": "resources/tiny-lm",
         "revision": "main",

@@ -4,7 +4,8 @@ in:  <results>/{prompts,seeds,generations,clean,decontaminate}/<source>/part-*.p
 out: <results>/dataset/<split>/train-*.parquet (one file a part), <split>.counts.json, README.md
 cost at full scale (31 M texts): about 3 CPU-hours, 60 GB on disk
 `snakemake push_dataset` uploads it, or says what an upload would do; `snakemake explain_document --config document=<id>`
-prints the history of a row. Both read what is there and start no other job."""
+prints the history of a row. Both read what is there and start no other job; beside a run at work, give them --nolock.
+"""
 
 
 localrules:
@@ -82,12 +83,13 @@ rule dataset_card:
         llm=flags("llm", "engine", "model", "revision"),
         sampling=flags("generate", "temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens"),
         clean=flags("clean", "minimum_tokens"),
-        decontaminate=flags("decontaminate", "ngram", "ratio", "short_rows"),
+        deduplicate=flag("deduplicate", config["deduplicate"]),
+        decontaminate=flag("decontaminate", config["decontaminate"]),
         tokenizer=flags("tokenize", "tokenizer"),
     shell:
         "$PYTHON_DATATROVE -m scripts.dataset.card --splits {input.splits} --counts {input.counts}"
-        " --duplicates {input.duplicates} --contamination {input.contamination} {params.decontaminate}"
-        " --control {input.control} --sources {input.sources}"
+        " --duplicates {input.duplicates} {params.deduplicate} --contamination {input.contamination}"
+        " --control {input.control} {params.decontaminate} --sources {input.sources}"
         " --licences {input.licences}"
         " --where {params.where} --used {params.used} --scale {params.scale} {params.dataset} {params.llm}"
         " {params.sampling} {params.clean} {params.tokenizer} --cleaned {input.cleaned}"
@@ -112,7 +114,7 @@ rule push_dataset:
 
 
 rule explain_document:
-    """The history of a row, from its seed to the training mix; beside a run at work, with --nolock"""
+    """The history of a row, from its seed to the training mix"""
     input:
         script="scripts/dataset/explain.py",
         modules=expand("scripts/dataset/{name}.py", name=["fate", "lookup", "origin"]),
