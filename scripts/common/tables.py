@@ -403,7 +403,7 @@ def _not_utf8(batch: pa.RecordBatch, first: int) -> str:
 
 
 def find_rows(
-    path: str | Path, schema: pa.Schema, column: str, value: str, columns: Sequence[str] | None = None
+    path: str | Path, schema: pa.Schema, column: str, value: Any, columns: Sequence[str] | None = None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields the rows where a column has this value, each with its number in the table (from 0).
 

@@ -1,6 +1,7 @@
 """A dataset on this machine that is whole: every file of every split, with the rows that counts and card tell of."""
 
 import dataclasses
+import functools
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,10 +26,12 @@ class File:
     size: int
     rows: int | None = None
 
+    @functools.cached_property
     def sha256(self) -> str:
         """What the Hub knows a large file by."""
         return self._digest(hashlib.sha256())
 
+    @functools.cached_property
     def git_id(self) -> str:
         """What git, and so the Hub, knows a small file by."""
         return self._digest(hashlib.sha1(b"blob %d\0" % self.size, usedforsecurity=False))

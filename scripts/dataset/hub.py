@@ -41,7 +41,7 @@ class Remote:
         size, checksum = self.files[file.name]
         if size != file.size:
             return CHANGED
-        return SAME if checksum == (file.sha256() if len(checksum) == 64 else file.git_id()) else CHANGED
+        return SAME if checksum == (file.sha256 if len(checksum) == 64 else file.git_id) else CHANGED
 
     def stale(self, files: Sequence[File]) -> list[str]:
         """Data files of an earlier version, which would be read together with the new ones."""

@@ -2,7 +2,7 @@
 
 Without --upload nothing is changed, here or there: the program checks that the dataset is whole (finished.py), lists
 its files with their sizes and rows, and says of each whether the repository has it already, with the same content.
-Files of the same size are read once for that, to be compared by checksum.
+Files of the same size are read for that, to be compared by checksum; at the end of an upload all are.
 
 An upload sends the files one by one with the Hub's own client and then makes a single commit of them all, which also
 deletes data files that the dataset does not have any more. So a reader of the repository finds the old dataset or the
@@ -35,6 +35,8 @@ def describe(folder: Path, files: Sequence[File], repository: str, private: bool
         lines.append(f"the repository does not exist, or this login may not see it; it would be made, {kind}")
     else:
         lines.append(f"the repository exists and is {'private' if remote.private else 'public'}")
+        if private and not remote.private:
+            lines.append("an upload would be refused: dataset.private is true")
     states = {file.name: remote.state(file) if remote else "" for file in files}
     width = max(len(file.name) for file in files)
     for file in files:

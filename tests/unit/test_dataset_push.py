@@ -141,6 +141,7 @@ def test_a_repository_that_does_not_hold_what_was_sent_is_told(call, hub, datase
 
 def test_a_public_repository_takes_no_dataset_that_is_to_be_private(call, hub, dataset):
     hub.files, hub.private = {}, False
+    assert "exists and is public\nan upload would be refused: dataset.private is true" in call(*DRY).stdout
     result = call(*UPLOAD)
     assert f"{NAME} is public, but the config key dataset.private is true" in result.failure
     assert hub.files == {}
@@ -234,8 +235,8 @@ def test_the_front_matter_is_what_the_hubs_client_reads(made):
 def test_a_small_file_has_gits_name_and_a_large_one_its_checksum(tmp_path):
     (tmp_path / "x").write_bytes(b"hello\n")
     file = File(tmp_path / "x", "x", 6)
-    assert file.git_id() == "ce013625030ba8dba906f756967f9e9ca394464a"
-    assert file.sha256() == "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
+    assert file.git_id == "ce013625030ba8dba906f756967f9e9ca394464a"
+    assert file.sha256 == "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
 
 
 def test_sizes_and_refusals_are_readable():
