@@ -197,14 +197,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--used", required=True, nargs="+", help="sources of this run")
     parser.add_argument("--name", required=True)
     parser.add_argument("--scale", required=True, help="tiny: the card warns that the texts mean nothing")
-    parser.add_argument("--engine", required=True)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--revision", required=True)
-    parser.add_argument("--temperature", required=True)
-    parser.add_argument("--top-p", required=True)
-    parser.add_argument("--top-k", required=True)
-    parser.add_argument("--repetition-penalty", required=True)
-    parser.add_argument("--max-new-tokens", required=True)
+    parser.add_argument("--generations", required=True, help="manifest of generation: model, sampling, what came of it")
     parser.add_argument("--minimum-tokens", required=True)
     parser.add_argument("--tokenizer", required=True, help="that counted the tokens of changed texts")
     parser.add_argument("--cleaned", required=True, help="what the quality filter found, summed up")
@@ -227,6 +220,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "size_category": size_category(rows),
             "licences": describe_licences(licences, Licences(args.licences)),
             "steps": steps,
+            "generation": read_json(args.generations),
             "cleaned": read_json(args.cleaned),
             "duplicates": describe_duplicates(read_json(args.duplicates)),
             "contamination": contamination,

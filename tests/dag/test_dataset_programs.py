@@ -44,7 +44,7 @@ def test_an_upload_goes_where_the_configuration_says_with_the_users_token(asked_
         )
         assert "HF_HUB_OFFLINE is set, so nothing can be uploaded" in offline.stdout
         variables = hub.environment(tmp_path / "home") | {"DOWNLOADS_OFFLINE": "0"}
-        result = snakemake(*command, env=os.environ | variables)
+        result = snakemake("push_dataset", "--cores", "1", *settings, env=os.environ | variables)
         assert f"{NAME} holds these 2 files now" in result.stdout
         assert TOKEN not in result.stdout + result.stderr
         assert TOKEN not in (asked_only / "logs/push_dataset/push_dataset.log").read_text()

@@ -52,6 +52,19 @@ def test_a_dataset_without_rows_has_valid_front_matter(tmp_path, splits):
     assert "dataset_info" not in DatasetCard(text).data.to_dict()
 
 
+def test_the_model_is_told_as_the_texts_were_made(tmp_path, splits):
+    text = card(tmp_path, splits)
+    for line in (
+        "model | resources/tiny-lm",
+        "revision | files-0123456789abcdef",
+        "engine | transformers",
+        "top_k | 50",
+    ):
+        assert f"| {line} |\n" in text
+    assert "| stop | `<\\|end\\|>` |\n| seed of the run | 1234 |\n" in text
+    assert "3 texts were generated; 1 ended by `length`, 2 ended by `stop`" in text
+
+
 def test_duplicates_stand_beside_the_published_way_and_figure(tmp_path, splits):
     text = card(tmp_path, splits)
     assert "MinHash over word 5-grams, 4 rounds of 14 buckets of 8 hashes" in text

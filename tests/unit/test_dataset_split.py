@@ -208,6 +208,21 @@ SUMMARY = {
     "by_format_same_seed": {"blogpost": {"blogpost": 3}},
     "alarms": [],
 }
+GENERATION = {
+    "model": "resources/tiny-lm",
+    "revision": "files-0123456789abcdef",
+    "engines": {"transformers": 3},
+    "sampling": {
+        "temperature": 0.6,
+        "top_p": 0.95,
+        "top_k": 50,
+        "repetition_penalty": 1.2,
+        "max_new_tokens": 320,
+        "stop": ["<|end|>"],
+    },
+    "seed": 1234,
+    "total": {"texts": 3, "finish_reasons": {"stop": 2, "length": 1}},
+}
 RULE = {"ngram": 10, "ratio": 0.5, "short_rows": "report"}
 ALARM = {
     "cluster": "0a" * 16,
@@ -241,6 +256,7 @@ def write_card(folder, splits, passed_on=3, permissive=False, **changes):
     counts = Counts("decontaminate_scan", passed_on, passed_on, {}, "web", "000")
     counts.write(folder / "scan.counts.json")
     (folder / "summary.json").write_text(json.dumps(SUMMARY))
+    (folder / "manifest.json").write_text(json.dumps(GENERATION))
     cut = {"opening": {"action": "cut", "removed": 0, "flagged": 0, "cut": 7}}
     (folder / "cleaned.json").write_text(json.dumps({"rules": cut}))
     cells = {"piqa": {"documents": 2, "rows": 1}}
@@ -264,14 +280,7 @@ def write_card(folder, splits, passed_on=3, permissive=False, **changes):
         "scale": "tiny",
         "deduplicate": {"ngram": 5, "buckets": 14, "hashes_per_bucket": 8},
         "decontaminate": RULE,
-        "engine": "transformers",
-        "model": "resources/tiny-lm",
-        "revision": "main",
-        "temperature": 0.6,
-        "top_p": 0.95,
-        "top_k": 50,
-        "repetition_penalty": 1.2,
-        "max_new_tokens": 320,
+        "generations": folder / "manifest.json",
         "minimum_tokens": 150,
         "tokenizer": "resources/tiny-lm",
         "cleaned": folder / "cleaned.json",

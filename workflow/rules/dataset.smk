@@ -58,6 +58,7 @@ rule dataset_card:
             all_parts("<results>/decontaminate/{source}/part-{part}.counts.json"),
             expand("<results>/dataset/{split}.counts.json", split=SPLITS),
         ],
+        generations="<results>/generations/manifest.json",
         cleaned="<results>/clean/summary.json",
         duplicates="<results>/deduplicate/summary.json",
         contamination="<results>/decontaminate/table.json",
@@ -80,8 +81,6 @@ rule dataset_card:
         scale=config["scale"],
         where=config["seeds"]["where"],
         dataset=flags("dataset", "name", "permissive"),
-        llm=flags("llm", "engine", "model", "revision"),
-        sampling=flags("generate", "temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens"),
         clean=flags("clean", "minimum_tokens"),
         deduplicate=flag("deduplicate", config["deduplicate"]),
         decontaminate=flag("decontaminate", config["decontaminate"]),
@@ -91,8 +90,8 @@ rule dataset_card:
         " --duplicates {input.duplicates} {params.deduplicate} --contamination {input.contamination}"
         " --control {input.control} {params.decontaminate} --sources {input.sources}"
         " --licences {input.licences}"
-        " --where {params.where} --used {params.used} --scale {params.scale} {params.dataset} {params.llm}"
-        " {params.sampling} {params.clean} {params.tokenizer} --cleaned {input.cleaned}"
+        " --where {params.where} --used {params.used} --scale {params.scale} {params.dataset}"
+        " --generations {input.generations} {params.clean} {params.tokenizer} --cleaned {input.cleaned}"
         " --output {output.card} &> {log}"
 
 
