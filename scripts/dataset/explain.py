@@ -109,7 +109,7 @@ def _after_prompt(run: Run, row: Mapping[str, Any], place: Place) -> Iterator[St
         yield found
         if found.state != PASSED:
             return
-    found, path = fate.dataset(run, prompt_id, {"source": place[0], "seed_data": row["seed_data"]})
+    found, path = fate.dataset(run, prompt_id, (place[0], row["seed_data"]))
     yield found
     if path is not None:
         yield fate.training(run, path)

@@ -4,7 +4,7 @@ Each function reads the tables of one step for one row and tells what they say, 
 is written, and the ledger is read as it is: what is damaged in it is named and stays where it is.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def _attempts(run: Run, prompt_id: str, place: Place) -> Iterator[str]:
                     f"{row['sampling_seed']}, recipe {row['recipe']}, {row['model']} at {row['revision']}, "
                     f"{row['engine']}, job {row['job']}{text}"
                 )
-        except segment.Gone:
+        except (segment.Gone, FileNotFoundError):
             continue  # merged into another one, which the next call meets
         except segment.Damaged as error:
             rows[-1, path.name, ""] = f"{path.name} is damaged ({error}) and may hold others"
@@ -171,12 +171,11 @@ def _benchmark_row(run: Run, benchmark: str, name: str) -> str:
     return next((row["text"] for _, row in rows if row["benchmark"] == benchmark), "")
 
 
-def dataset(run: Run, prompt_id: str, hints: Mapping[str, str]) -> tuple[Step, Path | None]:
-    """File and row of the dataset, or why there is none; splits that may be meant by a hint are read first."""
+def dataset(run: Run, prompt_id: str, likely: Collection[str]) -> tuple[Step, Path | None]:
+    """File and row of the dataset, or why there is none; splits with these names are read first."""
     splits = sorted(path for path in run.folder.glob("dataset/*/") if path.is_dir())
     if not splits:
         return Step("dataset", WAITING, "not written yet"), None
-    likely = set(hints.values())
     for split in sorted(splits, key=lambda path: path.name not in likely):
         for path in sorted(split.glob("train-*.parquet")):
             for number, row in find_rows(path, DATASET, "prompt_id", prompt_id, ["license", "text_token_length"]):

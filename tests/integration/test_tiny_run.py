@@ -146,11 +146,10 @@ def test_every_kind_of_row_can_be_explained(tiny_run, capsys):
     assert found["training"]["summary"] == "in the mix of tiny"
     assert found["seed"]["facts"]["licence"] == text["license"]
     assert found["generation"]["facts"]["attempts in the ledger"]
-    for row in rows(tiny_run, "clean/*/part-*.parquet", tables.DECISIONS):
-        if row["decision"] == "removed":
-            verdict = explained(tiny_run, row["prompt_id"][:12], capsys)["verdict"]
-            assert verdict.startswith(f"left out at step quality: {row['reason']}")
-            break
+    decisions = rows(tiny_run, "clean/*/part-*.parquet", tables.DECISIONS)
+    removed = next(row for row in decisions if row["decision"] == "removed")
+    verdict = explained(tiny_run, removed["prompt_id"][:12], capsys)["verdict"]
+    assert verdict.startswith(f"left out at step quality: {removed['reason']}")
     duplicate = rows(tiny_run, "deduplicate/removed.parquet", tables.NEAR_DUPLICATES)[0]
     verdict = explained(tiny_run, duplicate["removed_id"], capsys)["verdict"]
     assert verdict.startswith(f"left out at step duplicates: near_duplicate of {duplicate['kept_id']}")
