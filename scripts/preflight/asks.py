@@ -35,13 +35,17 @@ def read_ask(request: Mapping[str, Any]) -> Ask:
     )
 
 
-def read_choices(settings: Mapping[str, Any]) -> list[Any]:
-    """The plugin's partitions, from the file it was given; empty when there is none.
+def partition_file(settings: Mapping[str, Any]) -> str:
+    """The file of partitions that the plugin was given; empty when there is none."""
+    return str(settings.get("partition_config") or os.environ.get("SNAKEMAKE_SLURM_PARTITIONS") or "")
+
+
+def read_choices(path: str) -> list[Any]:
+    """The plugin's partitions in this file; none without one.
 
     Raises:
         Exception: of the plugin, when the file is not as it should be.
     """
-    path = settings.get("partition_config") or os.environ.get("SNAKEMAKE_SLURM_PARTITIONS")
     if not path:
         return []
     from snakemake_executor_plugin_slurm.partitions import read_partition_file
@@ -49,10 +53,15 @@ def read_choices(settings: Mapping[str, Any]) -> list[Any]:
     return read_partition_file(Path(path))
 
 
-def choose_partition(request: Mapping[str, Any], choices: list[Any], partitions: Mapping[str, Partition]) -> str:
-    """The partition that a rule's jobs would be sent to; empty when Slurm has no default either."""
+def choose_partition(
+    request: Mapping[str, Any], choices: list[Any], partitions: Mapping[str, Partition]
+) -> tuple[str, bool]:
+    """The partition that a rule's jobs would be sent to, and whether it is but Slurm's default.
+
+    It is empty when Slurm has no default either.
+    """
     if request.get("slurm_partition"):
-        return str(request["slurm_partition"])
+        return str(request["slurm_partition"]), False
     if choices:
         from snakemake_executor_plugin_slurm.partitions import get_best_partition
 
@@ -60,8 +69,8 @@ def choose_partition(request: Mapping[str, Any], choices: list[Any], partitions:
         job = SimpleNamespace(name=request["rule"], threads=request["threads"], resources=_Resources(request))
         best = get_best_partition(choices, job, silent)
         if best:
-            return str(best)
-    return next((name for name, partition in partitions.items() if partition.default), "")
+            return str(best), False
+    return next((name for name, partition in partitions.items() if partition.default), ""), True
 
 
 def test_command(request: Mapping[str, Any], ask: Ask, partition: str, settings: Mapping[str, Any]) -> list[str]:

@@ -1,13 +1,14 @@
-"""The checks of a Slurm cluster: it answers, the plugin can ask about jobs, partitions and accounts admit every rule."""
+"""The checks of a Slurm cluster: it answers, jobs can be asked about, partitions and accounts admit every rule."""
 
 import dataclasses
 import getpass
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from scripts.preflight.asks import choose_partition, read_ask, read_choices, test_command
+from scripts.preflight.asks import choose_partition, partition_file, read_ask, read_choices, test_command
 from scripts.preflight.findings import Finding, call, fails, ok, warning
 from scripts.preflight.slurm import SINFO, Ask, Partition, out_of_service, parse_config, parse_partitions, refusals
 
@@ -15,15 +16,17 @@ TESTED = "22.05"
 OLDEST = "20.11"
 PROFILE = "profiles/slurm/config.yaml"
 SHOWN = 4
+MOST = ("minutes", "memory_mb", "cpus", "gpus", "model", "nodes")
 
 
 @dataclasses.dataclass(frozen=True)
 class Placed:
-    """A rule's request and the partition it would go to."""
+    """A rule's request and the partition it would go to; `unfit` is the file of partitions when none of them does."""
 
     request: Mapping[str, Any]
     ask: Ask
     partition: str
+    unfit: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,9 +100,13 @@ def check_status_command(settings: Mapping[str, Any], cluster: Cluster) -> list[
 
 def place(facts: Mapping[str, Any], cluster: Cluster) -> list[Placed]:
     """Where the jobs of every rule would go."""
-    choices = read_choices(facts["settings"])
-    jobs = [request for request in facts["rules"] if not request["local"]]
-    return [Placed(job, read_ask(job), choose_partition(job, choices, cluster.partitions)) for job in jobs]
+    file, placed = partition_file(facts["settings"]), []
+    choices = read_choices(file)
+    for request in facts["rules"]:
+        if not request["local"]:
+            partition, default = choose_partition(request, choices, cluster.partitions)
+            placed.append(Placed(request, read_ask(request), partition, file if default and choices else ""))
+    return placed
 
 
 def check_partitions(settings: Mapping[str, Any], cluster: Cluster, placed: Sequence[Placed]) -> list[Finding]:
@@ -113,19 +120,20 @@ def check_partitions(settings: Mapping[str, Any], cluster: Cluster, placed: Sequ
             missing = f"there is none of this name, only {known}" if job.partition else "none is given, and no default"
             reasons.setdefault((job.partition, missing), []).append(job)
         elif found := refusals(job.ask, partition):
-            reasons.setdefault((job.partition, "; ".join(found)), []).append(job)
+            unfit = f"none of {job.unfit} fits, so it would go to Slurm's default; " if job.unfit else ""
+            reasons.setdefault((job.partition, unfit + "; ".join(found)), []).append(job)
         else:
             good.append(job)
             if states := out_of_service(job.ask, partition):
                 words = f"all nodes that would do for {job.request['rule']} are {states}"
                 findings.append(warning(f"partition {job.partition}", words, "Its jobs would wait: ask the site"))
     for (name, reason), jobs in reasons.items():
-        findings.append(fails(f"partition {name or '(none)'}", f"{_rules(jobs)}: {reason}", _advice(name, reason, jobs)))
+        findings.append(fails(f"partition {name or '(none)'}", f"{_rules(jobs)}: {reason}", _advice(reason, jobs)))
     findings += _second_opinion(settings, good)
     for name in dict.fromkeys(job.partition for job in good):
         jobs = [job for job in good if job.partition == name]
-        most = max(jobs, key=lambda job: (job.ask.gpus, job.ask.memory_mb))
-        findings.append(ok(f"partition {name}", f"admits {_rules(jobs)}; the most is {most.ask}"))
+        most = Ask(*(max(getattr(job.ask, field) for job in jobs) for field in MOST))
+        findings.append(ok(f"partition {name}", f"admits {_rules(jobs)}: up to {most}"))
     return findings
 
 
@@ -159,7 +167,9 @@ def check_accounts(settings: Mapping[str, Any], placed: Sequence[Placed]) -> lis
     wanted = sorted({job.ask.account for job in placed if job.ask.account})
     if not wanted:
         if shutil.which("sacct") is None:
-            return [fails(check, "none is given, and without sacct none can be guessed", f"{_no_account()}, or give one")]
+            return [
+                fails(check, "none is given, and without sacct none can be guessed", f"{_no_account()}, or give one")
+            ]
         return [ok(check, f"none is given: the plugin takes the one of {user}'s last job, if there was one")]
     answers = (
         call(["sacctmgr", "-n", "-s", "list", "user", user, "format=account%256"]),
@@ -177,7 +187,7 @@ def check_accounts(settings: Mapping[str, Any], placed: Sequence[Placed]) -> lis
     return [ok(check, f"{', '.join(wanted)} is an account of {user}")]
 
 
-def _advice(name: str, reason: str, jobs: Sequence[Placed]) -> str:
+def _advice(reason: str, jobs: Sequence[Placed]) -> str:
     rule = jobs[0].request["rule"]
     if "minutes" in reason:
         key = "generate.runtime" if rule in ("generate_slice", "seeds_outline") else ""
@@ -202,7 +212,5 @@ def _rules(jobs: Sequence[Placed]) -> str:
 
 def _number(text: str) -> float:
     """The first number in a version or a time: 22.05.8 → 22.05, `300 sec` → 300."""
-    import re
-
     match = re.search(r"\d+(?:\.\d+)?", text)
     return float(match[0]) if match else 0.0

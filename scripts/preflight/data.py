@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from scripts.preflight.disk import in_words
-from scripts.preflight.findings import Finding, fails, nearest_folder, ok, warning
+from scripts.preflight.findings import OK, Finding, fails, nearest_folder, ok, warning
 from scripts.preflight.hub import Hub, Reply, ask
 
 PAGE = "https://huggingface.co"
 TOKEN = "log in with `hf auth login` or set HF_TOKEN to a token of that account"
 NO_NETWORK = "Fetch it where there is a network (`snakemake downloads`), or unset HF_HUB_OFFLINE"
+
+NO_ANSWER = (
+    "Run this where there is a network, set the proxy (https_proxy), or fetch it elsewhere: `snakemake downloads`"
+)
 
 
 def check_data(facts: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> list[Finding]:
@@ -33,7 +37,7 @@ def check_data(facts: Mapping[str, Any], environment: Mapping[str, str] = os.env
         wanted += [(check_benchmark, hub, *item, there[item[0]], offline) for item in facts["benchmarks"].items()]
     with ThreadPoolExecutor(16) as pool:
         findings = [finding for found in pool.map(lambda item: item[0](*item[1:]), wanted) for finding in found]
-    needs_token = [finding.check for finding in findings if TOKEN in finding.advice]
+    needs_token = [finding.check for finding in findings if finding.found.startswith("gated")]
     return [*check_token(hub, needs_token, offline), *_together(findings)]
 
 
@@ -50,7 +54,8 @@ def check_token(hub: Hub, wanting: Sequence[str], offline: bool) -> list[Finding
         return [ok("Hub token", f"of {reply.json().get('name', 'this user')}")]
     if reply.status in (401, 403):
         return [fails("Hub token", f"the Hub refuses it ({reply.status})", "Set HF_TOKEN anew or unset it")]
-    return [warning("Hub token", f"could not be tried: {_problem(reply)}", "Check the network")]
+    problem = f"answer {reply.status}" if reply.status else reply.text
+    return [warning("Hub token", f"could not be tried: {problem}", "Check the network")]
 
 
 def check_model(hub: Hub, place: str, offline: bool) -> list[Finding]:
@@ -110,28 +115,27 @@ def check_benchmark(hub: Hub, name: str, dataset: str, there: bool, offline: boo
 
 
 def _refused(check: str, page: str, reply: Reply, otherwise: str) -> Finding:
-    """Why it cannot be had: gated, not there, or no answer."""
-    if reply.status in (401, 403) and "not found" not in reply.text.lower():
+    """Why it cannot be had: gated, not there, or no answer. The Hub answers 401 to a stranger also where nothing is."""
+    if reply.code == "GatedRepo" or (reply.status == 403 and not reply.code):
         found = f"gated: access has to be asked for ({reply.status})"
         return fails(check, found, f"Accept the terms at {page}, {TOKEN}; or {otherwise}")
     if reply.status in (401, 403, 404, 410):
         found = f"there is nothing public at {page} ({reply.status})"
-        return fails(check, found, f"Correct its name, or {TOKEN} if it is private; or {otherwise}")
-    return warning(check, f"could not be asked for: {_problem(reply)}", "Check the network, then try again")
-
-
-def _problem(reply: Reply) -> str:
-    return f"answer {reply.status}" if reply.status else reply.text
+        return fails(check, found, f"Correct its name, or, if it is private, {TOKEN}; or {otherwise}")
+    if reply.status:
+        return warning(check, f"the server answers {reply.status}", "Try again later")
+    return fails(check, f"not here, and no answer from where it is published: {reply.text}", NO_ANSWER)
 
 
 def _together(findings: Sequence[Finding]) -> list[Finding]:
-    """Good findings of one kind with the same words in one line."""
-    groups: dict[tuple[str, str], list[str]] = {}
+    """Findings of one kind with the same words in one line; of good ones the words before the first comma count."""
+    groups: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
-        kind, _, name = finding.check.partition(" ")
-        key = finding.found.split(",")[0] if finding.level == "ok" and kind != "model" else ""
-        if key:
-            groups.setdefault((kind, key), []).append(name)
-    good = [ok(f"{kind}s", f"{words}: {', '.join(names)}") for (kind, words), names in groups.items()]
-    grouped = {f"{kind} {name}" for (kind, _), names in groups.items() for name in names}
-    return [finding for finding in findings if finding.check not in grouped] + good
+        kind = finding.check.split(" ")[0]
+        words = finding.found.split(",")[0] if finding.level == OK and kind != "model" else finding.found
+        groups.setdefault((kind, finding.level, words, finding.advice), []).append(finding)
+    result = []
+    for (kind, level, words, advice), found in groups.items():
+        names = ", ".join(finding.check.partition(" ")[2] for finding in found)
+        result += found if len(found) == 1 else [Finding(f"{kind}s {names}", level, words, advice)]
+    return result

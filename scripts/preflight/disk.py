@@ -22,7 +22,7 @@ EMBEDDING = 800
 PROMPT = 330
 """10 GB for 31 M prompts (rules/prompts.smk); kept twice, as chosen and as sealed."""
 TEXT = 1_700
-"""A text of 790 tokens on average (a public analysis of cosmopedia-100k), 3.7 kB, compressed; as ledger and as sealed."""
+"""A text of 790 tokens on average (a public analysis of cosmopedia-100k), 3.7 kB, compressed; in ledger and sealed."""
 DECISIONS = 200
 """Clean's decision, contamination and counts of a text, compressed: assumed."""
 BUCKET = 72
@@ -84,7 +84,7 @@ def needs(facts: Mapping[str, Any]) -> list[Need]:
     ]
     if "train_model" in rules and config.get("checkpoints"):
         model = config["checkpoints"]
-        basis = f"{model['count']} checkpoints of {model['parameters'] / 1e9:.2f} B parameters × 14 B, and the model"
+        basis = f"{model['count']} checkpoints of {model['parameters'] / 1e6:,.0f} M parameters × 14 B, and the model"
         size = model["parameters"] * (14 * model["count"] + 2)
         found.append(Need("train", "results", size, basis))
     return found
@@ -161,5 +161,6 @@ def taken(folder: Path, seconds: float = LOOK_SECONDS) -> int:
 
 
 def in_words(size: float) -> str:
-    """Bytes as GB or TB."""
-    return f"{size / 1e12:.1f} TB" if size >= 1e12 else f"{size / 1e9:.1f} GB"
+    """Bytes in the unit that fits."""
+    unit, name = next((pair for pair in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")) if size >= pair[0]), (1e3, "kB"))
+    return f"{size / unit:.1f} {name}"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.preflight.rules import asked, settings
+from scripts.preflight.rules import asked, hurry, settings
 from scripts.preflight.training import checkpoints
 
 
@@ -51,6 +51,7 @@ def handed_over(
             "interpreters": {name: os.environ[f"PYTHON_{name.upper()}"] for name in tools},
             "config": config_facts(config, sources),
         }
+        hurry(workflow)
         os.environ["PREFLIGHT"] = json.dumps(facts, default=str, separators=(",", ":"))
         return target
 

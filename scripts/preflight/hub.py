@@ -23,10 +23,11 @@ WEIGHTS = (".json", ".txt", ".model", ".jinja", ".safetensors")
 
 @dataclasses.dataclass(frozen=True)
 class Reply:
-    """An answer over HTTP; status 0: there was none, and `text` says why."""
+    """An answer over HTTP; status 0: there was none, and `text` says why. `code` is the Hub's word for an error."""
 
     status: int
     text: str
+    code: str = ""
 
     def json(self) -> Any:
         """The answer, or an empty mapping when it is no JSON."""
@@ -43,7 +44,8 @@ def ask(url: str, headers: Mapping[str, str] | None = None, seconds: float = SEC
         with urllib.request.urlopen(request, timeout=seconds) as response:
             return Reply(response.status, response.read(20_000_000).decode(errors="replace"))
     except urllib.error.HTTPError as error:
-        return Reply(error.code, error.read(2_000).decode(errors="replace"))
+        code = error.headers.get("X-Error-Code", "")
+        return Reply(error.code, error.read(2_000).decode(errors="replace"), code)
     except urllib.error.URLError as error:
         return Reply(0, str(error.reason))
     except (OSError, ValueError, ssl.SSLError) as error:
@@ -89,4 +91,5 @@ class Hub:
         reference = folder / "refs" / revision
         commit = reference.read_text().strip() if reference.is_file() else revision
         snapshot = folder / "snapshots" / commit
-        return snapshot if (snapshot / "tokenizer_config.json").exists() or (snapshot / "config.json").exists() else None
+        there = any((snapshot / name).exists() for name in ("config.json", "tokenizer_config.json", "tokenizer.json"))
+        return snapshot if there else None

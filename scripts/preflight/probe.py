@@ -44,7 +44,9 @@ def check_shared_files(
     try:
         own = Path(tempfile.mkdtemp(prefix=".preflight-", dir=folder))
     except OSError as error:
-        return [fails(check, f"nothing can be written to {folder}: {error.strerror}", "Make room, or correct its rights")]
+        return [
+            fails(check, f"nothing can be written to {folder}: {error.strerror}", "Make room, or correct its rights")
+        ]
     try:
         (own / "question").write_text(own.name)
         with ThreadPoolExecutor() as pool:
@@ -82,7 +84,8 @@ def _probe(own: Path, partition: str, flags: Sequence[str], paths: Sequence[str]
         return fails(check, found, "Put this folder, or `results`, on a file system that all nodes share")
     if state.startswith(("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "unknown")):
         found = f"could not be checked within {seconds:.0f} s: job {job} was {state}, and is cancelled"
-        return warning(check, found, "Try again with PREFLIGHT_OPTIONS='--probe-seconds 600', or when the queue is shorter")
+        advice = "Try again when the queue is shorter, or with PREFLIGHT_OPTIONS='--probe-seconds 600'"
+        return warning(check, found, advice)
     printed = _printed(own / f"output-{partition}")
     found = f"job {job} ended as {state}, and wrote nothing to {own.parent}{printed}"
     return fails(check, found, "A compute node must see this folder under the same path, and this user may write there")
@@ -97,7 +100,9 @@ def read_answer(check: str, folder: Path, answer: str) -> Finding:
         return fails(check, f"node {host} writes to {folder} but does not see files written here", "Ask the site")
     if missing:
         found = f"node {host} does not see {', '.join(missing)}"
-        return fails(check, found, "Put it on a file system that all nodes share (interpreters, seeds.downloads, HF_HOME)")
+        return fails(
+            check, found, "Put it on a file system that all nodes share (interpreters, seeds.downloads, HF_HOME)"
+        )
     return ok(check, f"node {host} reads and writes {folder}")
 
 

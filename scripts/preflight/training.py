@@ -51,7 +51,7 @@ def _check_nanotron(environment: Mapping[str, str], python: str) -> Finding:
 
 
 def checkpoints(experiment: Path, trainer: str) -> dict[str, int] | None:
-    """The parameters of the model, and how many checkpoints are kept: nanotron keeps all, transformers two at a time."""
+    """Parameters of the model, and how many checkpoints are kept: nanotron keeps all, transformers two."""
     settings = yaml.safe_load(experiment.read_text(encoding="utf-8"))
     shape, steps = settings["model"]["model_config"], settings["tokens"]["train_steps"]
     hidden, layers, vocabulary = shape["hidden_size"], shape["num_hidden_layers"], shape.get("vocab_size") or 32000

@@ -19,7 +19,18 @@ from typing import Any
 
 from scripts.common.logging import run
 from scripts.preflight import cluster, data, disk, endpoint, local, probe, software, training
-from scripts.preflight.findings import FAILS, OK, WARNING, Check, Finding, fails, nearest_folder, ok, run_checks, warning
+from scripts.preflight.findings import (
+    FAILS,
+    OK,
+    WARNING,
+    Check,
+    Finding,
+    fails,
+    nearest_folder,
+    ok,
+    run_checks,
+    warning,
+)
 from scripts.preflight.hub import Hub
 
 MARKS = {OK: "ok      ", WARNING: "warning ", FAILS: "FAILS   "}

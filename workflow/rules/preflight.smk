@@ -25,11 +25,11 @@ rule preflight:
     """What would fail in this run, before its first job"""
     input:
         script="scripts/workflow/preflight.py",
-    params:
-        target=handed_over(workflow, config, SOURCES, hub_models("embed", "llm", "tokenize"), BENCHMARKS, TOOLS),
-    resources:
-        mem_mb=500,
     retries: 0
     handover: True
+    resources:
+        mem_mb=500,
+    params:
+        target=handed_over(workflow, config, SOURCES, hub_models("embed", "llm", "tokenize"), BENCHMARKS, TOOLS),
     shell:
         '$PYTHON_PREFLIGHT -m scripts.workflow.preflight --facts "$PREFLIGHT" $PREFLIGHT_OPTIONS'
