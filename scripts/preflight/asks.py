@@ -5,6 +5,7 @@ The plugin's own functions choose among the partitions of --slurm-partition-conf
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ def read_ask(request: Mapping[str, Any]) -> Ask:
     nodes = int(request.get("nodes", 1))
     gpus, model = int(request.get("gpu", 0)), str(request.get("gpu_model", ""))
     if not gpus and "gpu" in str(request.get("gres", "")):
-        ((model, gpus),) = parse_gpus(str(request["gres"])).items() or [("", 0)]
+        model, gpus = next(iter(parse_gpus(str(request["gres"])).items()), ("", 0))
     cpus = int(request.get("cpus_per_task", 0)) or int(request["threads"])
     if gpus and request.get("cpus_per_gpu"):
         cpus = int(request["cpus_per_gpu"]) * -(-gpus // nodes)
@@ -31,8 +32,13 @@ def read_ask(request: Mapping[str, Any]) -> Ask:
         gpus=-(-gpus // nodes),
         model=model,
         nodes=nodes,
-        account=str(request.get("slurm_account", "")),
+        account=next(iter(read_accounts(request)), ""),
     )
+
+
+def read_accounts(request: Mapping[str, Any]) -> list[str]:
+    """The accounts of a rule; the plugin tries one after the other."""
+    return [name for name in re.split(r"[,\s]+", str(request.get("slurm_account", ""))) if name]
 
 
 def partition_file(settings: Mapping[str, Any]) -> str:

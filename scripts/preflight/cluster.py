@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from scripts.preflight.asks import choose_partition, partition_file, read_ask, read_choices, test_command
+from scripts.preflight.asks import choose_partition, partition_file, read_accounts, read_ask, read_choices, test_command
 from scripts.preflight.findings import Finding, call, fails, ok, warning
 from scripts.preflight.slurm import SINFO, Ask, Partition, out_of_service, parse_config, parse_partitions, refusals
 
@@ -104,15 +104,24 @@ def place(facts: Mapping[str, Any], cluster: Cluster) -> list[Placed]:
     choices = read_choices(file)
     for request in facts["rules"]:
         if not request["local"]:
-            partition, default = choose_partition(request, choices, cluster.partitions)
-            placed.append(Placed(request, read_ask(request), partition, file if default and choices else ""))
+            names, default = choose_partition(request, choices, cluster.partitions)
+            ask = read_ask(request)
+            placed.append(Placed(request, ask, _first(names, ask, cluster), file if default and choices else ""))
     return placed
+
+
+def _first(names: str, ask: Ask, cluster: Cluster) -> str:
+    """Of a list of partitions, from which Slurm takes any, the first that would do."""
+    known = {name: cluster.partitions.get(name) for name in names.split(",")}
+    good = [name for name, partition in known.items() if partition and not refusals(ask, partition)]
+    return next(iter(good or known))
 
 
 def check_partitions(settings: Mapping[str, Any], cluster: Cluster, placed: Sequence[Placed]) -> list[Finding]:
     """Whether every rule's partition exists and admits what the rule asks for."""
     findings, good = [], []
     reasons: dict[tuple[str, str], list[Placed]] = {}
+    waiting: dict[tuple[str, str], list[Placed]] = {}
     for job in placed:
         partition = cluster.partitions.get(job.partition)
         if partition is None:
@@ -122,11 +131,13 @@ def check_partitions(settings: Mapping[str, Any], cluster: Cluster, placed: Sequ
         elif found := refusals(job.ask, partition):
             unfit = f"none of {job.unfit} fits, so it would go to Slurm's default; " if job.unfit else ""
             reasons.setdefault((job.partition, unfit + "; ".join(found)), []).append(job)
+        elif states := out_of_service(job.ask, partition):
+            waiting.setdefault((job.partition, states), []).append(job)
         else:
             good.append(job)
-            if states := out_of_service(job.ask, partition):
-                words = f"all nodes that would do for {job.request['rule']} are {states}"
-                findings.append(warning(f"partition {job.partition}", words, "Its jobs would wait: ask the site"))
+    for (name, states), jobs in waiting.items():
+        words = f"all nodes that would do for {_rules(jobs)} are {states}"
+        findings.append(warning(f"partition {name}", words, "These jobs would wait: ask the site for how long"))
     for (name, reason), jobs in reasons.items():
         findings.append(fails(f"partition {name or '(none)'}", f"{_rules(jobs)}: {reason}", _advice(reason, jobs)))
     findings += _second_opinion(settings, good)
@@ -164,12 +175,11 @@ def check_accounts(settings: Mapping[str, Any], placed: Sequence[Placed]) -> lis
     if settings.get("no_account"):
         return [ok(check, "none is used (slurm-no-account)")]
     user = getpass.getuser()
-    wanted = sorted({job.ask.account for job in placed if job.ask.account})
+    wanted = sorted({account for job in placed for account in read_accounts(job.request)})
     if not wanted:
         if shutil.which("sacct") is None:
-            return [
-                fails(check, "none is given, and without sacct none can be guessed", f"{_no_account()}, or give one")
-            ]
+            advice = f"Give one (slurm_account), or {_no_account()}"
+            return [fails(check, "none is given, and without sacct none can be guessed", advice)]
         return [ok(check, f"none is given: the plugin takes the one of {user}'s last job, if there was one")]
     answers = (
         call(["sacctmgr", "-n", "-s", "list", "user", user, "format=account%256"]),

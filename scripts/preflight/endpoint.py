@@ -17,9 +17,8 @@ def check_endpoint(llm: Mapping[str, Any], executor: str, environment: Mapping[s
     check, url = "endpoint", llm["endpoint"].rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        return [
-            fails(check, f"llm.endpoint is {llm['endpoint']!r}", "Give a base URL such as http://localhost:8000/v1")
-        ]
+        found = f"llm.endpoint is {llm['endpoint']!r}"
+        return [fails(check, found, "Give a base URL such as http://localhost:8000/v1")]
     key = environment.get("OPENAI_API_KEY", "").strip()
     findings = []
     if parts.hostname in HERE and executor != "local":
@@ -28,10 +27,8 @@ def check_endpoint(llm: Mapping[str, Any], executor: str, environment: Mapping[s
     reply = ask(f"{url}/models", {"Authorization": f"Bearer {key}"} if key else {})
     if reply.status in (401, 403):
         what = "refuses the key of OPENAI_API_KEY" if key else "wants a key, and OPENAI_API_KEY is not set"
-        return [
-            *findings,
-            fails(check, f"{url} {what} ({reply.status})", "Set OPENAI_API_KEY to a key that it accepts"),
-        ]
+        advice = "Set OPENAI_API_KEY to a key that it accepts"
+        return [*findings, fails(check, f"{url} {what} ({reply.status})", advice)]
     if reply.status in (404, 405, 501):
         return [*findings, ok(check, f"{url} answers, but lists no models, so that {llm['model']} was not looked for")]
     if reply.status != 200:

@@ -63,7 +63,8 @@ class Hub:
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> "Hub":
         """With the variables that the Hub's client reads; a token of `hf auth login` lies in a file."""
-        home = Path(environment.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+        caches = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        home = Path(environment.get("HF_HOME") or caches / "huggingface").expanduser()
         path = Path(environment.get("HF_TOKEN_PATH") or home / "token")
         token = environment.get("HF_TOKEN") or environment.get("HUGGING_FACE_HUB_TOKEN") or ""
         if not token and path.is_file():

@@ -26,9 +26,8 @@ def check_gpus(rules: Sequence[Mapping[str, Any]], gpus: Sequence[int] | None) -
     if len(gpus) < most:
         short = ", ".join(sorted(rule for rule, count in asking.items() if count > len(gpus)))
         advice = "Set llm.gpus, embed.gpus, train.gpus, evaluate.gpus to 0 or to what is there, or take an endpoint"
-        return [
-            fails("GPUs", f"{short} ask for up to {most}; nvidia-smi and CUDA_VISIBLE_DEVICES show {sizes}", advice)
-        ]
+        found = f"{short} ask for up to {most}; nvidia-smi and CUDA_VISIBLE_DEVICES show {sizes}"
+        return [fails("GPUs", found, advice)]
     return [ok("GPUs", f"{sizes}; {names} ask for up to {most}")]
 
 

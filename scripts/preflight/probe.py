@@ -5,16 +5,16 @@ the nearest folder above that exists), which is removed at the end. It is watche
 full gives "could not be checked", and the job is cancelled.
 """
 
+import atexit
 import shlex
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from scripts.preflight.findings import Finding, call, fails, ok, warning
+from scripts.preflight.findings import Check, Finding, call, fails, ok, run_checks, warning
 
 SCRIPT = """#!/bin/sh
 # `ls` makes a network file system look again at the folder
@@ -44,18 +44,23 @@ def check_shared_files(
     try:
         own = Path(tempfile.mkdtemp(prefix=".preflight-", dir=folder))
     except OSError as error:
-        return [
-            fails(check, f"nothing can be written to {folder}: {error.strerror}", "Make room, or correct its rights")
-        ]
-    try:
-        (own / "question").write_text(own.name)
-        with ThreadPoolExecutor() as pool:
-            return list(pool.map(lambda item: _probe(own, *item, paths, seconds), partitions.items()))
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
+        found = f"nothing can be written to {folder}: {error.strerror}"
+        return [fails(check, found, "Make room, or correct its rights")]
+    jobs: set[str] = set()
+    atexit.register(_undo, own, jobs)  # for a person who gives up waiting: then this thread never comes to its end
+    (own / "question").write_text(own.name)
+    probes = [
+        Check(check, partial(_probe, own, jobs, name, flags, paths, seconds), seconds + 2 * ENDED)
+        for name, flags in partitions.items()
+    ]
+    findings = run_checks(probes)
+    _undo(own, jobs)
+    return findings
 
 
-def _probe(own: Path, partition: str, flags: Sequence[str], paths: Sequence[str], seconds: float) -> Finding:
+def _probe(
+    own: Path, jobs: set[str], partition: str, flags: Sequence[str], paths: Sequence[str], seconds: float
+) -> list[Finding]:
     check = f"shared files, partition {partition}"
     words = {"folder": shlex.quote(str(own)), "token": own.name, "name": shlex.quote(f"answer-{partition}")}
     script = SCRIPT.format(**words, paths=" ".join(map(shlex.quote, paths)))
@@ -73,22 +78,35 @@ def _probe(own: Path, partition: str, flags: Sequence[str], paths: Sequence[str]
     ]
     sent = call(command, 20, input=script)
     if not sent.good:
-        return warning(check, f"no tiny job could be sent: {sent.problem}", "Try it by hand with srun")
+        return [warning(check, f"no tiny job could be sent: {sent.problem}", "Try it by hand with srun")]
     job = sent.out.strip().split(";")[0]
+    jobs.add(job)
     answer, state = _wait(own / f"answer-{partition}", job, seconds)
+    call(["scancel", job], 20)
+    jobs.discard(job)
     if answer:
-        return read_answer(check, own.parent, answer)
-    subprocess.run(["scancel", job], capture_output=True, check=False, timeout=20)
+        return [read_answer(check, own.parent, answer)]
+    return [judge_silence(check, job, state, own.parent, seconds, _printed(own / f"output-{partition}"))]
+
+
+def judge_silence(check: str, job: str, state: str, folder: Path, seconds: float, printed: str = "") -> Finding:
+    """What it means that a job which is in this state has not answered."""
     if state.startswith(("COMPLETED", "gone")):
-        found = f"job {job} ended, and its file in {own.parent} is not seen here"
+        found = f"job {job} ended, and its file in {folder} is not seen here"
         return fails(check, found, "Put this folder, or `results`, on a file system that all nodes share")
     if state.startswith(("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "unknown")):
         found = f"could not be checked within {seconds:.0f} s: job {job} was {state}, and is cancelled"
         advice = "Try again when the queue is shorter, or with PREFLIGHT_OPTIONS='--probe-seconds 600'"
         return warning(check, found, advice)
-    printed = _printed(own / f"output-{partition}")
-    found = f"job {job} ended as {state}, and wrote nothing to {own.parent}{printed}"
+    found = f"job {job} ended as {state}, and wrote nothing to {folder}{printed}"
     return fails(check, found, "A compute node must see this folder under the same path, and this user may write there")
+
+
+def _undo(own: Path, jobs: set[str]) -> None:
+    """Cancels what still waits, and removes the folder."""
+    if jobs:
+        call(["scancel", *jobs], 20)
+    shutil.rmtree(own, ignore_errors=True)
 
 
 def read_answer(check: str, folder: Path, answer: str) -> Finding:
@@ -100,9 +118,8 @@ def read_answer(check: str, folder: Path, answer: str) -> Finding:
         return fails(check, f"node {host} writes to {folder} but does not see files written here", "Ask the site")
     if missing:
         found = f"node {host} does not see {', '.join(missing)}"
-        return fails(
-            check, found, "Put it on a file system that all nodes share (interpreters, seeds.downloads, HF_HOME)"
-        )
+        advice = "Put it on a file system that all nodes share (interpreters, seeds.downloads, HF_HOME)"
+        return fails(check, found, advice)
     return ok(check, f"node {host} reads and writes {folder}")
 
 
@@ -119,7 +136,7 @@ def _wait(path: Path, job: str, seconds: float) -> tuple[str, str]:
         elif "invalid job id" in seen.error.lower():
             state = "gone"
         if ended is None and not state.startswith(("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "unknown")):
-            ended = min(deadline, time.monotonic() + ENDED)
+            ended = time.monotonic() + ENDED
     return "", state
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 SETTINGS = ("status_command", "partition_config", "no_account", "qos", "reservation")
+UNKNOWN = "<TBD>"
 START = "init_seconds_before_status_checks"
 RESOURCES = (
     "mem_mb",
@@ -65,10 +66,11 @@ def asked(workflow: Any, target: str) -> tuple[list[dict[str, Any]], list[str]]:
     waiting: list[tuple[Any, Mapping[str, str]]] = [(rules[target], {})]
     while waiting:
         rule, named = waiting.pop()
+        files = _inputs(rule, named, problems)
         if not rule.norun:
-            request = _request(workflow, rule, named)
+            request = _request(workflow, rule, named, files)
             found[rule.name] = _larger(found[rule.name], request) if rule.name in found else request
-        for file in _inputs(rule, named, problems):
+        for file in map(str, files):
             shape = re.sub(r"\d+", "#", file)
             if shape not in shapes:
                 shapes.add(shape)
@@ -78,26 +80,28 @@ def asked(workflow: Any, target: str) -> tuple[list[dict[str, Any]], list[str]]:
     return sorted(found.values(), key=lambda request: request["rule"]), problems
 
 
-def _inputs(rule: Any, named: Mapping[str, str], problems: list[str]) -> list[str]:
-    from snakemake.iocontainers import Wildcards
+def _inputs(rule: Any, named: Mapping[str, str], problems: list[str]) -> Any:
+    from snakemake.iocontainers import InputFiles, Wildcards
 
     try:
-        return [str(file) for file in rule.expand_input(Wildcards(fromdict=named))[0]]
+        return rule.expand_input(Wildcards(fromdict=named))[0]
     except Exception as error:
         problems.append(f"{rule.name}: {error}")
-        return []
+        return InputFiles()
 
 
-def _request(workflow: Any, rule: Any, named: Mapping[str, str]) -> dict[str, Any]:
+def _request(workflow: Any, rule: Any, named: Mapping[str, str], files: Any) -> dict[str, Any]:
+    """What a job of the rule asks for; what depends on the size of inputs that are not there yet is left out."""
     from snakemake.iocontainers import Wildcards
 
-    given = dict(rule.expand_resources(Wildcards(fromdict=named), None, 1).items())
+    given = dict(rule.expand_resources(Wildcards(fromdict=named), files, 1).items())
+    unknown = {name for name, value in given.items() if str(value) == UNKNOWN}
     return {
         "rule": rule.name,
         "local": workflow.is_local(rule),
         "threads": given["_cores"],
         "tools": sorted({tool.lower() for tool in re.findall(r"\$PYTHON_([A-Z]+)", str(rule.shellcmd or ""))}),
-        **{name: given[name] for name in RESOURCES if given.get(name) not in (None, "", 0)},
+        **{name: given[name] for name in RESOURCES if name not in unknown and given.get(name) not in (None, "", 0)},
     }
 
 

@@ -126,7 +126,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     findings = run_checks(checks(args.facts, args.probe_seconds, args.deep))
     if args.json:
-        print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
+        rules = [request["rule"] for request in args.facts["rules"]]
+        found = [dataclasses.asdict(finding) for finding in findings]
+        whole = {"target": args.facts["target"], "rules": rules, "findings": found}
+        print(json.dumps(whole, indent=2, ensure_ascii=False))
     else:
         print(in_words(findings, args.facts["target"]))
     sys.exit(any(finding.level == FAILS for finding in findings))
