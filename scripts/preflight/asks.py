@@ -79,7 +79,7 @@ def choose_partition(
     return next((name for name, partition in partitions.items() if partition.default), ""), True
 
 
-def test_command(request: Mapping[str, Any], ask: Ask, partition: str, settings: Mapping[str, Any]) -> list[str]:
+def trial_command(request: Mapping[str, Any], ask: Ask, partition: str, settings: Mapping[str, Any]) -> list[str]:
     """`sbatch --test-only` with what the plugin would ask for; nothing is submitted."""
     gpus = ask.gpus * ask.nodes
     flags = {

@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from scripts.preflight.asks import choose_partition, partition_file, read_accounts, read_ask, read_choices, test_command
+from scripts.preflight.asks import (
+    choose_partition,
+    partition_file,
+    read_accounts,
+    read_ask,
+    read_choices,
+    trial_command,
+)
 from scripts.preflight.findings import Finding, call, fails, ok, warning
 from scripts.preflight.slurm import SINFO, Ask, Partition, out_of_service, parse_config, parse_partitions, refusals
 
@@ -152,7 +159,7 @@ def _second_opinion(settings: Mapping[str, Any], good: list[Placed]) -> list[Fin
     """Takes those away from `good` that Slurm itself would refuse, and says why."""
     tests: dict[tuple[str, ...], list[Placed]] = {}
     for job in good:
-        tests.setdefault(tuple(test_command(job.request, job.ask, job.partition, settings)), []).append(job)
+        tests.setdefault(tuple(trial_command(job.request, job.ask, job.partition, settings)), []).append(job)
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(call, tests))
     findings = []
