@@ -47,7 +47,12 @@ class Cluster:
 
 def ask_cluster() -> Cluster | Finding:
     """What Slurm tells of itself, or why it tells nothing."""
-    commands = (["sinfo", "--version"], SINFO, ["scontrol", "-o", "show", "partition"], ["scontrol", "show", "config"])
+    commands = (
+        ["sinfo", "--version"],
+        SINFO,
+        ["scontrol", "-a", "-o", "show", "partition"],
+        ["scontrol", "show", "config"],
+    )
     with ThreadPoolExecutor() as pool:
         version, sinfo, partitions, config = pool.map(call, commands)
     for answer in (version, sinfo, partitions, config):

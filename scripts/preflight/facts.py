@@ -4,13 +4,14 @@ They reach the program in the environment variable PREFLIGHT and not in its comm
 command of a job that failed. Nothing is gathered unless the job is to run.
 """
 
+import functools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.preflight.rules import asked, hurry, settings
+from scripts.preflight.rules import asked, go_alone, settings
 from scripts.preflight.training import checkpoints
 
 
@@ -33,7 +34,8 @@ def handed_over(
         tools: name in $PYTHON_<NAME> → tool.
     """
 
-    def publish(wildcards: Any) -> str:
+    @functools.cache
+    def gather() -> str:
         target = os.environ.get("PREFLIGHT_TARGET") or "all"
         rules, problems = asked(workflow, target)
         facts = {
@@ -51,11 +53,11 @@ def handed_over(
             "interpreters": {name: os.environ[f"PYTHON_{name.upper()}"] for name in tools},
             "config": config_facts(config, sources),
         }
-        hurry(workflow)
         os.environ["PREFLIGHT"] = json.dumps(facts, default=str, separators=(",", ":"))
+        go_alone(workflow)
         return target
 
-    return publish
+    return lambda wildcards: gather()
 
 
 def config_facts(config: Mapping[str, Any], sources: Mapping[str, Any]) -> dict[str, Any]:

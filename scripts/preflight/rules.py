@@ -45,10 +45,16 @@ def settings(workflow: Any) -> dict[str, Any]:
     }
 
 
-def hurry(workflow: Any) -> None:
-    """No job of this call goes to the cluster, so Snakemake need not wait for the first look at jobs before it ends."""
-    if set(workflow.dag_settings.targets) == {"preflight"} and getattr(workflow.executor_settings, START, None):
-        setattr(workflow.executor_settings, START, 1)
+def go_alone(workflow: Any) -> None:
+    """What Snakemake may leave out when this check is all that it was called for.
+
+    No job goes to the cluster, so it need not wait for the first look at jobs before it ends; and no job needs conda,
+    without which it could not even say so.
+    """
+    if set(workflow.dag_settings.targets) == {"preflight"}:
+        workflow.deployment_settings.deployment_method = frozenset()
+        if getattr(workflow.executor_settings, START, None):
+            setattr(workflow.executor_settings, START, 1)
 
 
 def asked(workflow: Any, target: str) -> tuple[list[dict[str, Any]], list[str]]:

@@ -1,8 +1,9 @@
 """What Slurm says of its partitions, and whether a request fits one.
 
-Only commands and fields are used that Slurm 20.11 to 25 print alike: `sinfo -o` with a separator of our own and
-`scontrol -o show partition`. Limits are compared here and not left to `sbatch --test-only` alone, because Slurm, unless
-EnforcePartLimits is set, accepts a job that asks for more time than its partition admits, and never starts it.
+Only commands and fields are used that old and new versions have alike (22.05 was tried): `sinfo -o` with a separator of
+our own and `scontrol -o show partition`, both with hidden partitions (-a). Limits are compared here and not left to
+`sbatch --test-only` alone, because Slurm, unless EnforcePartLimits is set, accepts a job that asks for more time than its
+partition admits, and never starts it.
 """
 
 import dataclasses
@@ -10,9 +11,9 @@ import math
 import re
 from collections.abc import Mapping
 
-SINFO = ["sinfo", "-h", "-e", "-o", "%R|%a|%l|%c|%m|%G|%t|%D|%P"]
+SINFO = ["sinfo", "-a", "-h", "-e", "-o", "%R|%a|%l|%c|%m|%G|%t|%D|%P"]
 """Partition, up or down, time limit, CPUs and MB of a node, gres, state, nodes alike; the default has a star."""
-OUT_OF_SERVICE = ("down", "drain", "drng", "fail", "maint", "boot", "unk", "inval", "futr", "plnd", "pow_dn", "no_resp")
+OUT_OF_SERVICE = ("down", "drain", "drng", "fail", "maint", "unk", "inval", "futr")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Nodes:
 
     @property
     def serves(self) -> bool:
-        """Whether they take jobs now; a star means that they do not answer."""
+        """Whether they take jobs now or, asleep (~), once woken; a star means that they do not answer."""
         return not (self.state.endswith("*") or self.state.startswith(OUT_OF_SERVICE))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -58,6 +59,14 @@ def test_at_full_scale_only_what_the_target_needs_is_asked_for():
     assert {"source stanford", "source khanacademy", "interpreter of vllm", "GPUs"} <= failed
     assert "training data" not in failed
     assert status == 1
+
+
+@pytest.mark.skipif(shutil.which("conda") is not None, reason="conda is here")
+def test_a_missing_conda_is_a_finding_among_others_and_no_environment_is_made():
+    status, _, findings = preflight("--sdm", "conda", PREFLIGHT_TARGET="seeds")
+    assert status == 1
+    assert [finding["check"] for finding in findings if finding["level"] == "fails"] == ["conda"]
+    assert "conda makes those of base" in " ".join(finding["found"] for finding in findings)
 
 
 def test_a_target_that_is_none_ends_with_its_name():

@@ -59,7 +59,7 @@ def test_a_cluster_that_is_right_passes_and_its_nodes_see_the_files(environment)
     status, findings = preflight(environment)
     assert [finding for finding in findings if finding["level"] != "ok"] == []
     assert status == 0
-    assert "squeue answers" in about(findings, "status of jobs", "ok")
+    assert "squeue answers, and finished jobs are shown for 600 s" in about(findings, "status of jobs", "ok")
     assert "generate_slice" in about(findings, "partition gpu", "ok")
     for partition in ("cpu", "gpu"):
         assert f"reads and writes {ROOT}" in about(findings, f"shared files, partition {partition}", "ok")

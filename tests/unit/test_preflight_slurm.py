@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from scripts.preflight.slurm import (
     Ask,
+    Nodes,
     out_of_service,
     parse_config,
     parse_gpus,
@@ -64,6 +65,14 @@ def test_what_slurm_printed_is_read():
     assert parse_config(CONFIG)["MinJobAge"] == "600 sec"
 
 
+def test_fields_that_newer_versions_print_besides_do_no_harm():
+    line = SCONTROL.replace("ExclusiveUser=NO", "ExclusiveUser=NO ExclusiveTopo=NO")
+    line = line.replace("MaxCPUsPerNode=UNLIMITED", "MaxCPUsPerNode=6 MaxCPUsPerSocket=UNLIMITED")
+    gpu = parse_partitions(SINFO, line.replace("billing=8", "billing=8,gres/gpu=2,gres/gpu:nvidia_h100_nvl=2"))["gpu"]
+    assert refusals(Ask(cpus=7), gpu) == ["it admits 6 CPUs a node, and 7 are asked for"]
+    assert refusals(Ask(cpus=6), gpu) == []
+
+
 def test_nodes_of_a_partition_that_differ_are_kept_apart(site):
     assert [nodes.count for nodes in site["a100"].nodes] == [20, 2]
     assert [nodes.gpus for nodes in site["a100"].nodes] == [{"a100": 4}, {"a100": 8}]
@@ -99,6 +108,15 @@ def test_a_job_whose_nodes_take_none_now_would_wait(site):
     assert out_of_service(Ask(gpus=8), site["a100"]) == "drain"
     assert out_of_service(Ask(gpus=4), site["a100"]) == ""
     assert out_of_service(Ask(cpus=64), site["short"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "serves"),
+    [("idle mix mix- alloc idle~ plnd resv comp", True), ("down* idle* drain drain* drng maint fail", False)],
+)
+def test_nodes_serve_that_work_or_sleep(state, serves):
+    for word in state.split():
+        assert Nodes(8, 64000, {}, word, 1).serves == serves
 
 
 @pytest.mark.parametrize(
