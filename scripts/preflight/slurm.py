@@ -2,8 +2,8 @@
 
 Only commands and fields are used that old and new versions have alike (22.05 was tried): `sinfo -o` with a separator of
 our own and `scontrol -o show partition`, both with hidden partitions (-a). Limits are compared here and not left to
-`sbatch --test-only` alone, because Slurm, unless EnforcePartLimits is set, accepts a job that asks for more time than its
-partition admits, and never starts it.
+`sbatch --test-only` alone, because Slurm, unless EnforcePartLimits is set, accepts a job that asks for more time than
+its partition admits, and never starts it.
 """
 
 import dataclasses

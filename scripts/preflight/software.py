@@ -18,7 +18,7 @@ LIBRARIES = {
     "base": ("pyarrow", "numpy", "httpx", "huggingface_hub", "datasets"),
     "embed": ("pyarrow", "torch", "sentence_transformers"),
     "cluster": ("pyarrow", "umap", "hdbscan", "sklearn", "faiss"),
-    "datatrove": ("pyarrow", "datatrove", "spacy", "tokenizers"),
+    "datatrove": ("pyarrow", "datatrove", "numba", "spacy", "tokenizers"),
     "train": ("pyarrow", "torch", "transformers"),
     "evaluate": ("pyarrow", "torch", "lighteval"),
     "report": ("pyarrow", "matplotlib", "jinja2"),
