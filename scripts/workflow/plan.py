@@ -184,10 +184,12 @@ def _rules(jobs: Sequence[Job], costs: Sequence[Cost]) -> list[dict[str, Any]]:
     return result
 
 
-def keep(plan: Mapping[str, Any], path: Path) -> None:
-    """Writes the plan; jobs of an earlier plan that are done since stay in it, for the comparison."""
+def keep(plan: Mapping[str, Any], results: Path) -> None:
+    """Writes plan.json; of an earlier plan the jobs that have finished since stay in it, for the comparison."""
+    path = results / "plan.json"
     earlier = read_json(path)["jobs"] if path.exists() else {}
-    write_text(path, json.dumps(dict(plan) | {"jobs": earlier | plan["jobs"]}, indent=1, sort_keys=True) + "\n")
+    finished = {name: job for name, job in earlier.items() if (results / name).exists()}
+    write_text(path, json.dumps(dict(plan) | {"jobs": finished | plan["jobs"]}, indent=1, sort_keys=True) + "\n")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -211,7 +213,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     sources = layout.read_sources(Path("resources/sources.tsv"), config, Path("config/sources.lock.tsv"))
     plan = make(planned, config, sources)
     if plan["jobs"]:
-        keep(plan, Path("results") / config["run"] / "plan.json")
+        keep(plan, Path("results") / config["run"])
     print(json.dumps(plan, indent=1, sort_keys=True) if args.json else as_text(plan))
 
 

@@ -83,7 +83,7 @@ def test_it_tells_why_jobs_would_run():
     assert "minimum-score 5" in changed["rules"][0]["examples"]["changed parameters"]
     (ROOT / f"results/{RUN}/topics/examples.parquet").write_text("other examples")
     made = {rule["rule"]: rule["reasons"] for rule in plan(target, *SETTINGS)["rules"]}
-    assert made == {"label_topics": {"updated input": 1}, "label_decide": {"updated input": 1}}
+    assert made == {"label_topics": {"updated input": 1}, "label_decide": {"input remade in this plan": 1}}
 
 
 def test_a_wrong_setting_ends_with_one_clear_error():

@@ -1,5 +1,6 @@
 """What finished jobs tell of those to come, and a plan against what happened."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -133,11 +134,11 @@ def test_a_plan_is_compared_with_the_jobs_that_have_finished(results):
     assert (train["finished"], train["within"]) == (0, None)
 
 
-def test_a_later_plan_keeps_the_finished_jobs_of_the_earlier_one(tmp_path):
-    file = tmp_path / "plan.json"
-    plan.keep({"run": "x", "jobs": {"a": 1, "b": 2}}, file)
-    plan.keep({"run": "x", "jobs": {"b": 3}}, file)
-    assert plan.read_json(file)["jobs"] == {"a": 1, "b": 3}
+def test_a_later_plan_keeps_the_finished_jobs_of_the_earlier_one(results):
+    done, other = "benchmarks/cluster_fit/cluster_fit.tsv", "benchmarks/train_model/tiny.tsv"
+    plan.keep({"run": "x", "jobs": {done: 1, other: 2, "benchmarks/c.tsv": 3}}, results)
+    plan.keep({"run": "x", "jobs": {other: 4}}, results)
+    assert json.loads((results / "plan.json").read_text())["jobs"] == {done: 1, other: 4}
 
 
 def test_a_pilot_that_is_no_run_is_an_error():
@@ -170,7 +171,7 @@ def test_the_timing_page_sets_the_plan_against_what_happened(results, tmp_path):
         "benchmarks/cluster_fit/cluster_fit.tsv": {"rule": "cluster_fit", "gpus": 0, "seconds": [1.0, 0.5, 2.0]},
         "benchmarks/train_model/tiny.tsv": {"rule": "train_model", "gpus": 0, "seconds": [1.0, 0.5, 2.0]},
     }
-    plan.keep({"run": "x", "jobs": jobs}, results / "plan.json")
+    plan.keep({"run": "x", "jobs": jobs}, results)
     shown = timing_page(results, tmp_path).split("Plan and reality")[1]
     assert "slower" in shown.split("cluster_fit")[1].split("</tr>")[0]
     assert "not run" in shown.split("train_model")[1].split("</tr>")[0]
