@@ -63,7 +63,7 @@ class Cost:
         seconds: wall time.
         bytes: files that stay.
         units: its work, in the unit of its figure of time; 0 when only its start is known.
-        basis: the weakest basis of what matters: that of the work, or else of the start.
+        basis: that of the figure of its work, or else of its start.
         source: its source.
     """
 

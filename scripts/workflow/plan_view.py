@@ -36,17 +36,15 @@ def as_text(plan: Mapping[str, Any]) -> str:
         *_table(head, rows),
         "",
     ]
-    lines.append(f"Wall time   {_range(totals['wall_hours'], clock)} {_offer(plan)}, waiting in a queue aside")
-    lines.append(f"Disk        {_range(totals['bytes'], size)} of files that stay")
+    notes = [("Wall time", f"{_range(totals['wall_hours'], clock)} {_offer(plan)}, waiting in a queue aside")]
+    notes.append(("Disk", f"{_range(totals['bytes'], size)} of files that stay"))
     if totals["gpu_hours"][0]:
-        watts = plan["power"]
-        lines.append(
-            f"Energy      {_range(totals['kwh'], number)} kWh of the GPUs, at {number(watts['watts'][0])} W each"
-        )
-        lines.append(f"            ({watts['source']})")
-    lines.append(f"Reasons     {_reasons(plan['reasons'], totals['jobs'])}")
+        power = f"{number(plan['power']['watts'][0])} W each ({plan['power']['source']})"
+        notes.append(("Energy", f"{_range(totals['kwh'], number)} kWh of the GPUs, at {power}"))
+    notes.append(("Reasons", _reasons(plan["reasons"], totals["jobs"])))
     if "budget" in plan:
-        lines.append(_budget(plan["budget"]))
+        notes.append(("Budget", _budget(plan["budget"])))
+    lines += [line for name, text in notes for line in _paragraph(text, f"{name:<11} ", " " * 12)]
     return "\n".join([*lines, "", "Where these figures are from:", *_sources(shown)])
 
 
@@ -143,9 +141,11 @@ def _sources(rules: Sequence[Mapping[str, Any]]) -> list[str]:
     for rule in rules:
         about.setdefault(f"{rule['basis']}: {rule['source']}", []).append(rule["rule"])
     texts = [f"{', '.join(names)}: {source}" for source, names in about.items()]
-    return [
-        line for text in texts for line in textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ")
-    ]
+    return [line for text in texts for line in _paragraph(text, "  ", "    ")]
+
+
+def _paragraph(text: str, first: str, others: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=others, break_on_hyphens=False)
 
 
 def _offer(plan: Mapping[str, Any]) -> str:
@@ -159,8 +159,8 @@ def _offer(plan: Mapping[str, Any]) -> str:
 def _budget(budget: Mapping[str, Any]) -> str:
     fraction, texts = (_range(budget[key], number) for key in ("fraction", "texts"))
     return (
-        f"Budget      {number(budget['gpu_hours'])} GPU-hours are enough for fraction={fraction}: {texts} texts;\n"
-        f"            {number(budget['fixed_gpu_hours'][0])} of them for what comes before the texts, none for training"
+        f"{number(budget['gpu_hours'])} GPU-hours are enough for fraction={fraction}: {texts} texts; "
+        f"{number(budget['fixed_gpu_hours'][0])} of them for what comes before the texts, none for training"
     )
 
 

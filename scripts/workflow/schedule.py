@@ -1,9 +1,10 @@
-"""How long a plan takes: its jobs started greedily, as Snakemake does, on what may run at once.
+"""How long a plan takes: its jobs started greedily on what may run at once.
 
 A job starts when the jobs that make its inputs have ended and its cores and GPUs are free; of the jobs that could
-start, those that the longest chain still waits for go first. Such a list schedule takes at most the work divided by
-the machine plus the longest chain (Graham 1966), and never less than either. A job that asks for more GPUs or cores
-than there are gets all of them and takes longer in proportion. Waiting times of a cluster's queue are not known here.
+start, those that the longest chain still waits for go first. The result is never less than the work divided by the
+machine, nor than the longest chain; for jobs of one core each it is at most the sum of the two (Graham 1966, Bounds for
+certain multiprocessing anomalies). A job that asks for more GPUs or cores than there are gets all of them and takes
+longer in proportion. How long jobs wait in the queue of a cluster is not known here.
 """
 
 import heapq
