@@ -8,7 +8,7 @@ holds. Intervals come from the spread of the jobs (`ranges.measured`).
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +84,9 @@ def factors(
     samples = {job.rule: job for job in planned if job.benchmark and job.rule not in known}
     result = {}
     for rule, sample in samples.items():
-        pairs = []
-        for path in sorted((results / "benchmarks" / rule).rglob("*.tsv")):
-            job = dataclasses.replace(sample, wildcards=wildcards(path.relative_to(results / "benchmarks" / rule)))
+        pairs, folder = [], results / "benchmarks" / rule
+        for path in sorted(folder.rglob("*.tsv")):
+            job = dataclasses.replace(sample, wildcards=wildcards(path.relative_to(folder), work.splits))
             pairs.append((benchmark_seconds(path), estimate(job, figures, config, work)))
         pairs = [(seconds, cost) for seconds, cost in pairs if seconds is not None and cost.seconds.value]
         if pairs:
@@ -105,14 +105,16 @@ def corrected(cost: Cost, factor: Factor | None) -> Cost:
     return dataclasses.replace(cost, seconds=seconds, basis="this run", source=source)
 
 
-def wildcards(path: Path) -> dict[str, str]:
-    """What a benchmark file's place tells of its job.
+def wildcards(path: Path, splits: Collection[str] = ()) -> dict[str, str]:
+    """What a benchmark file's place tells of its job; nothing where the job is about the whole run.
 
     >>> wildcards(Path("web/part-003/slice-012.tsv"))
     {'source': 'web', 'part': '003', 'slice': '012'}
+    >>> wildcards(Path("stories.tsv"), ["stories"]), wildcards(Path("fit.tsv"), ["stories"])
+    ({'split': 'stories'}, {})
     """
     names = [*path.parts[:-1], path.stem]
     if len(names) == 1:
-        return {"split": names[0]}
+        return {"split": names[0]} if names[0] in splits else {}
     found = {"source": names[0]}
     return found | dict(name.split("-", 1) for name in names[1:] if "-" in name)

@@ -65,6 +65,11 @@ class Work:
         """A cost of tokens, whose number is no surer than the length of a text."""
         return cost.by(self._length.times(1 / self._length.value)) if unit == "token" else cost
 
+    @property
+    def splits(self) -> set[str]:
+        """The splits of the dataset."""
+        return {source.split for source in self._sources.values()}
+
     def texts(self) -> float:
         """Texts of the whole run."""
         return sum(self._texts.values())

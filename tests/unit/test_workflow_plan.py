@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scripts.common.errors import InputError
 from scripts.workflow import evidence, layout, plan, plan_view, planned, ranges
 from scripts.workflow.config import resolve
-from scripts.workflow.costs import estimate, find, read_costs
+from scripts.workflow.costs import SPEED, estimate, find, read_costs
 from scripts.workflow.planned import Job, Offer
 from scripts.workflow.ranges import Range, measured, total
 from scripts.workflow.schedule import wall_time
@@ -103,6 +103,14 @@ def test_every_rule_has_a_cost_at_every_scale(tiny):
         for each in tiny.jobs:
             if each.benchmark and not {"part", "slice"} & set(each.wildcards):
                 assert estimate(each, FIGURES, config, work).seconds.value > 0, each.rule
+
+
+def test_every_unit_of_the_table_can_be_counted():
+    config = settings(scale="full")
+    work = Work(config, sources_of(config), find(FIGURES, "generate_slice", "length", config).range)
+    units = {SPEED.fullmatch(figure.unit)[1] for figure in FIGURES if figure.what == "time"}
+    units |= {figure.unit.removeprefix("bytes/") for figure in FIGURES if figure.what == "disk"}
+    assert {unit for unit in units if not work.units(unit, {}) > 0} == set()
 
 
 def test_the_paper_costs_as_many_gpu_hours_as_its_authors_say():

@@ -96,6 +96,16 @@ def test_finished_jobs_correct_the_table_and_their_spread_is_the_interval(result
     assert factors["cluster_fit"].range.low == pytest.approx(factors["cluster_fit"].range.value / 2)
 
 
+def test_jobs_about_a_split_or_the_whole_run_have_its_work(results):
+    benchmark(results, "dataset_split/stories.tsv", 5.0)
+    benchmark(results, "deduplicate_buckets/003.tsv", 3.0)
+    config = settings()
+    planned = [job("dataset_split", split="stories"), job("deduplicate_buckets", bucket="004")]
+    factors = evidence.factors(results, planned, FIGURES, config, work_of(config))
+    assert factors["dataset_split"].units == pytest.approx(95, abs=1)  # of ultrachat and openhermes
+    assert factors["deduplicate_buckets"].units == pytest.approx(500, abs=1)
+
+
 def test_small_jobs_do_not_tell_what_large_ones_take():
     large = Cost(Range(900, 800, 1000), Range(0, 0, 0), 250000, "measured", "table")
     small = evidence.Factor(Range(3, 2, 4), 5, 100)
