@@ -84,6 +84,7 @@ def describe_duplicates(summary: Mapping[str, Any]) -> dict[str, Any]:
     others = ranked[LISTED:]
     return {
         **summary,
+        "spared": summary["spared"] - sum(alarm["size"] - 1 for alarm in summary["alarms"]),  # those were not compared
         "rate": _share(summary["removed"], documents),
         "minhash": {**summary["minhash"], "rate": _share(summary["minhash"]["removed"], documents)},
         "same_seed": sum(sum(each.values()) for each in summary["by_format_same_seed"].values()),

@@ -58,17 +58,8 @@ def test_beside_a_run_at_work_the_lock_stays():
     try:
         result = snakemake("-n", "explain_document", "--config", FRESH, "document=abcdef12", check=False)
         assert result.returncode != 0
-        assert (
-            "a run is at work in this folder and would lose its lock: call `snakemake explain_document --nolock`"
-            in (result.stderr)
-        )
+        assert "would lose its lock: call `snakemake explain_document --nolock`" in result.stderr
         assert planned_jobs("explain_document", "--nolock", "--config", FRESH, "document=abcdef12")
         assert lock.exists()
     finally:
         lock.unlink()
-
-
-def test_an_id_that_snakemake_takes_for_a_number_says_how_to_give_it():
-    result = snakemake("-n", "explain_document", "--config", FRESH, "document=01234567", check=False)
-    assert result.returncode != 0
-    assert "`document`: 1234567 is not of type 'string'. Give a text with a letter in it" in result.stderr

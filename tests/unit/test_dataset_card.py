@@ -85,7 +85,8 @@ def test_many_pairs_of_sources_are_summed_up(tmp_path, splits):
 
 
 def test_a_cluster_that_was_not_compared_is_an_alarm_on_the_card(tmp_path, splits):
-    text = card(tmp_path, splits, duplicates=SUMMARY | {"alarms": [ALARM]})
+    text = card(tmp_path, splits, duplicates=SUMMARY | {"alarms": [ALARM], "spared": 2347})
+    assert "3 documents are kept although a cluster connects them" in text
     assert "**1 cluster of more than 1,000 documents was left as it is**" in text
     assert f"| {'0a' * 16} | 2,345 | openstax 45, web 2,300 | 0.500, 0.750, 1.000 |" in text
 

@@ -45,7 +45,7 @@ if workflow.is_main_process and "progress" in sys.argv and "--nolock" not in sys
 # The same, for what is asked for in between: without a run at work there is nothing to lose.
 ON_REQUEST = {"explain_document", "push_dataset"} & set(sys.argv)
 if workflow.is_main_process and ON_REQUEST and "--nolock" not in sys.argv and any(Path(".snakemake/locks").glob("*")):
-    stop(f"a run is at work in this folder and would lose its lock: call `snakemake {min(ON_REQUEST)} --nolock`")
+    stop(f"a run is at work here, or was killed, and would lose its lock: call `snakemake {min(ON_REQUEST)} --nolock`")
 
 SPLITS = layout.splits(SOURCES)
 CLUSTERED = [source for source in config["cluster"]["sources"] if source in SOURCES]
