@@ -18,10 +18,10 @@ rule tokenize_split:
         "<benchmarks>/tokenize_split/{split}.tsv"
     conda:
         "../../envs/datatrove.yaml"
-    threads: 32
+    threads: config["tokenize"]["threads"]
     resources:
         mem_mb=16000,
-        runtime=600,
+        runtime=240,
     params:
         tokenizer=flags("tokenize", "tokenizer"),
         seed=config["seed"],
