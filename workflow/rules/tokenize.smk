@@ -20,8 +20,8 @@ rule tokenize_split:
         "../../envs/datatrove.yaml"
     threads: 32
     resources:
-        mem_mb=16000,
-        runtime=600,
+        mem_mb=growing(16000),
+        runtime=growing(600),
     params:
         tokenizer=flags("tokenize", "tokenizer"),
         seed=config["seed"],
