@@ -21,6 +21,8 @@ from tests.snakemake import ROOT, command, environment, snakemake
 CONFIG = "--configfile=tests/slurm/failures.yaml"
 RESULTS = ROOT / "results" / "test-failures"
 LEDGER = RESULTS / "generations" / "ledger" / "wikihow" / "part-000"
+SLICES = "results/test-failures/generations/slices/wikihow/part-000"
+ROWS = 60
 DEADLINE = 300.0
 """Seconds after which something that should have happened is a failure; long, for machines with much else to do."""
 
@@ -91,11 +93,12 @@ class Cluster:
 
 
 class Run:
-    """One call of Snakemake on the test's prompts."""
+    """One call of Snakemake for all slices of the test's prompts."""
 
     def __init__(self, slurm: Cluster, texts: Texts, output: Path, *more: str, rows_per_job: int = 10) -> None:
         self._output = output
-        config = [f"llm={{endpoint: '{texts.url}'}}", f"generate={{prompts_per_slice: {rows_per_job}}}"]
+        self._config = [f"llm={{endpoint: '{texts.url}'}}", f"generate={{prompts_per_slice: {rows_per_job}}}"]
+        slices = [f"{SLICES}/slice-{number:03}.json" for number in range(ROWS // rows_per_job)]
         arguments = [
             "--profile=slurm",
             CONFIG,
@@ -106,7 +109,7 @@ class Run:
         ]
         with output.open("w") as file:
             self.process = subprocess.Popen(
-                command(*arguments, *more, "--config", *config, "--", "generations"),
+                command(*arguments, *more, "--config", *self._config, "--", *slices),
                 cwd=ROOT,
                 env=environment(slurm.environment),
                 stdout=file,
@@ -120,6 +123,19 @@ class Run:
     def until(self, condition: Callable[[], bool]) -> None:
         """Waits; the run must not end before."""
         until(lambda: condition() or self._ended())
+
+    def check_texts(self) -> None:
+        """The run ended well, and every prompt has exactly one row, its own; to see them, nothing is generated."""
+        assert self.end() == 0, self.said()[-6000:]
+        seal = snakemake("--cores", "2", CONFIG, "--config", *self._config, "--", "generations")
+        assert "generate_slice" not in seal.stderr
+        prompts = pq.read_table(RESULTS / "prompts" / "wikihow" / "part-000.parquet").to_pylist()
+        sealed = pq.read_table(RESULTS / "generations" / "wikihow" / "part-000.parquet").to_pylist()
+        assert len(sealed) == ROWS
+        assert sorted(row["prompt_id"] for row in sealed) == sorted(row["prompt_id"] for row in prompts)
+        asked = {row["prompt_id"]: row["prompt"] for row in prompts}
+        for row in sealed:
+            assert row["text"] == text_of(asked[row["prompt_id"]], row["sampling_seed"])
 
     def _ended(self) -> bool:
         assert self.process.poll() is None, self.said()[-6000:]
@@ -154,17 +170,6 @@ def make_prompts() -> None:
 def forget_texts() -> None:
     """Takes everything away that generation has made."""
     shutil.rmtree(RESULTS / "generations", ignore_errors=True)
-
-
-def check_texts() -> None:
-    """Every prompt has exactly one row, with its own text."""
-    prompts = pq.read_table(RESULTS / "prompts" / "wikihow" / "part-000.parquet").to_pylist()
-    sealed = pq.read_table(RESULTS / "generations" / "wikihow" / "part-000.parquet").to_pylist()
-    assert sorted(row["prompt_id"] for row in sealed) == sorted(row["prompt_id"] for row in prompts)
-    assert len(sealed) == 60
-    asked = {row["prompt_id"]: row["prompt"] for row in prompts}
-    for row in sealed:
-        assert row["text"] == text_of(asked[row["prompt_id"]], row["sampling_seed"])
 
 
 def attempts(said: str) -> int:
