@@ -38,7 +38,8 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd-%n.log
 ProctrackType=proctrack/pgid
 TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
+JobAcctGatherType=jobacct_gather/{gather}
+JobAcctGatherFrequency=1
 AccountingStorageType=accounting_storage/none
 MpiDefault=none
 SwitchType=switch/none
@@ -72,9 +73,13 @@ def missing() -> list[str]:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Mapping[str, str]]:
-    """Starts the cluster, yields the environment its clients need, and stops its daemons."""
-    environment = _configure(folder)
+def running(folder: Path, enforce_memory: bool = False) -> Iterator[Mapping[str, str]]:
+    """Starts the cluster, yields the environment its clients need, and stops its daemons.
+
+    Without cgroups Slurm enforces memory by looking at the processes of a job once a second; the state of a job that
+    it kills is FAILED, not OUT_OF_MEMORY.
+    """
+    environment = _configure(folder, "linux\nJobAcctGatherParams=OverMemoryKill" if enforce_memory else "none")
     try:
         _start(folder, environment)
         yield environment
@@ -83,7 +88,7 @@ def running(folder: Path) -> Iterator[Mapping[str, str]]:
             _stop(folder / f"{name}.pid")
 
 
-def _configure(folder: Path) -> dict[str, str]:
+def _configure(folder: Path, gather: str) -> dict[str, str]:
     folder.mkdir(parents=True)
     folder.chmod(0o755)
     for name in ("state", "bin", *(f"spool-{node}" for node in NODES)):
@@ -95,7 +100,9 @@ def _configure(folder: Path) -> dict[str, str]:
     host = socket.gethostname().split(".")[0]
     configuration = folder / "slurm.conf"
     configuration.write_text(
-        CONFIGURATION.format(folder=folder, host=host, port=port, **dict(zip(NODES, node_ports, strict=True)))
+        CONFIGURATION.format(
+            folder=folder, host=host, port=port, gather=gather, **dict(zip(NODES, node_ports, strict=True))
+        )
     )
     (folder / "gres.conf").write_text(GPUS)
     # Snakemake's job step removes every SLURM_* variable before its inner srun, SLURM_CONF included.

@@ -74,7 +74,7 @@ def test_jobs_that_are_cancelled_requeued_or_preempted_lost_nodes_and_a_restarte
 
 def test_jobs_go_on_after_their_time_limit_and_without_snakemake(day, start):
     slurm, texts = day
-    run = start("--set-resources", "generate_slice:runtime=1")
+    run = start("--set-resources", "generate_slice:runtime=1", "--slurm-array-jobs=generate_slice")
     run.until(writing(2))
     jobs = slurm.slices("RUNNING").keys()
     assert run.end(signal.SIGKILL) == -signal.SIGKILL
@@ -94,7 +94,7 @@ def test_jobs_go_on_after_their_time_limit_and_without_snakemake(day, start):
     again.check_texts()
 
 
-def test_refused_jobs_and_a_run_that_is_interrupted_and_ended(day, start):
+def test_refused_jobs_a_run_that_is_interrupted_and_ended_and_too_little_memory(day, start):
     slurm, texts = day
     slurm.call("scontrol", "update", "partitionname=cpu", "state=inactive")
     refused = start()
@@ -107,8 +107,10 @@ def test_refused_jobs_and_a_run_that_is_interrupted_and_ended(day, start):
     assert interrupted.end(signal.SIGINT) != 0
     until(lambda: not slurm.slices())
 
-    ended = start()
-    ended.until(lambda: len(slurm.slices("RUNNING")) == 2)
+    # too little memory at first, more with each attempt
+    ended = start("--set-resources", "generate_slice:mem_mb=150 * attempt**3")
+    ended.until(lambda: attempts(ended.said()) == 2 and len(slurm.slices("RUNNING")) == 2)
+    assert "exceeded memory limit" in ended.said()
     ended.process.send_signal(signal.SIGTERM)
     ended.until(lambda: "Will exit after finishing currently running jobs" in ended.said())
     texts.released.set()

@@ -60,7 +60,7 @@ class Cluster:
 
     def slices(self, *states: str) -> dict[str, str]:
         """Slurm job → node ("" while it waits) of the generation jobs in these states, oldest first."""
-        lines = self.call("squeue", "-h", "--sort=i", "-o", "%i|%T|%N|%k").splitlines()
+        lines = self.call("squeue", "-h", "-r", "--sort=i", "-o", "%i|%T|%N|%k").splitlines()
         rows = [line.split("|") for line in lines if "rule_generate_slice" in line]
         return {job: node for job, state, node, _ in rows if not states or state in states}
 
@@ -183,7 +183,7 @@ def worst_day(folder: Path):
     make_prompts()
     texts = Texts()
     try:
-        with cluster.running(folder) as variables:
+        with cluster.running(folder, enforce_memory=True) as variables:
             yield Cluster(folder, variables), texts
     finally:
         texts.close()
