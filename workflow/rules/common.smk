@@ -119,6 +119,15 @@ def gpus(section):
     return config[section]["gpus"] * config[section].get("nodes", 1)
 
 
+def growing(amount):
+    """A resource that grows with each attempt: a job that was killed for lack of it gets more the next time."""
+
+    def of_attempt(wildcards, attempt):
+        return amount * attempt
+
+    return of_attempt
+
+
 LLM_FLAGS = flags(
     "llm",
     "engine",

@@ -35,7 +35,7 @@ rule dataset_split:
     conda:
         "../../envs/datatrove.yaml"
     resources:
-        runtime=240,
+        runtime=growing(240),
     params:
         options=flags("dataset", "permissive"),
     shell:

@@ -54,7 +54,7 @@ rule decontaminate_scan:
     conda:
         "../../envs/datatrove.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         options=flags("decontaminate", "ngram", "minimum_block", "ratio", "short_rows", "minimum_short"),
     shell:
@@ -84,7 +84,7 @@ rule decontaminate_control:
     conda:
         "../../envs/datatrove.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         options=flags("decontaminate", "planted", "ngram", "minimum_block", "ratio"),
     shell:

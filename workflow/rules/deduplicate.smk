@@ -28,8 +28,8 @@ rule deduplicate_signatures:
     conda:
         "../../envs/datatrove.yaml"
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=growing(2000),
+        runtime=growing(120),
     params:
         options=flags("deduplicate", "ngram", "buckets", "hashes_per_bucket", "rounds"),
     shell:
@@ -52,7 +52,7 @@ rule deduplicate_buckets:
     conda:
         "../../envs/datatrove.yaml"
     resources:
-        runtime=60,
+        runtime=growing(60),
     params:
         options=flags("deduplicate", "ngram", "buckets", "hashes_per_bucket", "rounds"),
     shell:
@@ -76,8 +76,8 @@ rule deduplicate_clusters:
     conda:
         "../../envs/datatrove.yaml"
     resources:
-        mem_mb=12000,
-        runtime=180,
+        mem_mb=growing(12000),
+        runtime=growing(180),
     params:
         options=flags("deduplicate", "buckets", "rounds"),
     shell:
@@ -104,8 +104,8 @@ rule deduplicate_members:
     conda:
         "../../envs/datatrove.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         options=flags("deduplicate", "ngram", "maximum_cluster"),
         rank=rank_flag,
@@ -135,8 +135,8 @@ rule deduplicate_verify:
     conda:
         "../../envs/datatrove.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         options=flags("deduplicate", "rounds", "minimum_jaccard", "maximum_cluster"),
     shell:

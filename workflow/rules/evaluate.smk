@@ -24,8 +24,8 @@ rule evaluate_model:
     threads: config["evaluate"]["threads"]
     resources:
         gpu=gpus("evaluate"),
-        mem_mb=16000,
-        runtime=240,
+        mem_mb=growing(16000),
+        runtime=growing(240),
     params:
         location=benchmark_location,
         options=flags("evaluate", "benchmarks", "max_samples", "device", "threads"),

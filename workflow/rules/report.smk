@@ -57,7 +57,7 @@ rule report_prompts:
     conda:
         "../../envs/report.yaml"
     resources:
-        runtime=120,
+        runtime=growing(120),
     params:
         run=RUN_FLAGS,
     shell:
@@ -85,8 +85,8 @@ rule report_generations:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         run=RUN_FLAGS,
     shell:
@@ -118,7 +118,7 @@ rule report_duplicates:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         run=RUN_FLAGS,
     shell:
@@ -155,7 +155,7 @@ rule report_contamination:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         run=RUN_FLAGS,
         options=flags("decontaminate", "ratio", "ngram", "minimum_block", "short_rows", "minimum_short"),

@@ -47,7 +47,7 @@ rule seeds_download:
     conda:
         "../../envs/base.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         definition=definition,
         lock=LOCK,
@@ -80,7 +80,7 @@ rule seeds_load:
     conda:
         "../../envs/base.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         definition=definition,
         rows=row_range,
@@ -107,7 +107,7 @@ rule seeds_duplicates:
     conda:
         "../../envs/base.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     shell:
         "$PYTHON_BASE -m scripts.seeds.duplicates --seeds {input.seeds}"
         " --output {output.duplicates} --counts {output.counts} &> {log}"

@@ -20,8 +20,8 @@ rule tokenize_split:
         "../../envs/datatrove.yaml"
     threads: config["tokenize"]["threads"]
     resources:
-        mem_mb=16000,
-        runtime=240,
+        mem_mb=growing(16000),
+        runtime=growing(240),
     params:
         tokenizer=flags("tokenize", "tokenizer"),
         seed=config["seed"],
