@@ -89,6 +89,7 @@ rule report_timing:
         finished=expand("<results>/report/numbers/{page}.json", page=[*MEASURED, "config"]),
         claims="resources/claims.tsv",
         code=report_code("timing"),
+        module="scripts/workflow/reality.py",
         script="scripts/report/timing.py",
     output:
         page=report_page("timing", "5 Run", "Timing", "wall time and memory of every rule"),
@@ -103,11 +104,12 @@ rule report_timing:
     params:
         run=RUN_FLAGS,
         benchmarks=f"results/{config['run']}/benchmarks",
+        plan=f"results/{config['run']}/plan.json",
         gpus=config["llm"]["gpus"],
     shell:
         "$PYTHON_REPORT -m scripts.report.timing {params.run} --page {output.page} --numbers {output.numbers}"
         " --benchmarks {params.benchmarks} --generations {input.generations} --gpus {params.gpus}"
-        " --figure {output.figure} &> {log}"
+        " --plan {params.plan} --figure {output.figure} &> {log}"
 
 
 rule report_overview:
