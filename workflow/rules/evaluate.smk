@@ -9,9 +9,9 @@ rule evaluate_model:
     input:
         model="<results>/train/{experiment}/model",
         benchmarks=benchmark_files("evaluate"),
-        script="scripts/evaluate/model.py",
-        tasks="scripts/evaluate/tasks.py",
-        rows="scripts/benchmarks/rows.py",
+        script=ancient("scripts/evaluate/model.py"),
+        tasks=ancient("scripts/evaluate/tasks.py"),
+        rows=ancient("scripts/benchmarks/rows.py"),
     output:
         scores="<results>/evaluate/{experiment}/scores.json",
     log:

@@ -1,0 +1,104 @@
+"""How Snakemake copes with a run of any size: dry runs from 100 to 10,000 slices, and the scheduler until the last job.
+
+    .venv/bin/python -m benchmarks.dag                      # all of it
+    .venv/bin/python -m benchmarks.dag --slices 100 --jobs 0
+
+Dry runs (`snakemake -n --profile slurm`) of the full scale and of corpora with about so many generation slices: parts
+and slices are made larger or smaller alike (`seeds.documents_per_part`, `generate.prompts_per_slice`). Each is a process
+of its own; beside it, as peer, a bare workflow of as many jobs with one rule, no folders, no parameters and a common
+target. `ratio` is CPU time over the peer's, which other work on the machine disturbs less than wall time.
+
+Runs of trivial jobs (`touch`) with the settings of profiles/default and a guard without costly rules: jobs per second in
+the first and in the last tenth, from the times of the files. Five jobs at once, as in a queue that is never empty.
+"""
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.assign import call
+
+ROOT = Path(__file__).resolve().parent.parent
+PAPER = 3117
+"""Slices of the full scale."""
+
+BARE = """
+rule all:
+    input: expand("done/{n}", n=range(%d))
+
+rule one:
+    output: "done/{n}"
+    shell: "touch {output}"
+"""
+
+
+def dry_run(*settings: str) -> tuple[int, int, float, float, float]:
+    """Jobs, slices, seconds, CPU seconds and MB of a dry run at full scale."""
+    command = [sys.executable, "-m", "snakemake", "-n", "-q", "rules", "--profile", "slurm", "--nolock"]
+    output, *used = call([*command, "--config", "run=never-made", *settings], 1)
+    jobs = {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", output, flags=re.MULTILINE)}
+    return jobs["total"], jobs["generate_slice"], *used
+
+
+def sized(slices: int) -> list[str]:
+    """Settings for about so many slices."""
+    factor = PAPER / slices
+    return [
+        f"seeds={{documents_per_part: {round(250_000 * factor)}}}",
+        f"generate={{prompts_per_slice: {round(10_000 * factor)}}}",
+    ]
+
+
+def bare(jobs: int) -> tuple[float, float, float]:
+    """Seconds, CPU seconds and MB of a dry run of a bare workflow."""
+    with tempfile.TemporaryDirectory() as folder:
+        return call([*_bare(Path(folder), jobs), "-n", "-q", "rules"], 1)[1:]
+
+
+def tenths(jobs: int, at_once: int = 5) -> tuple[float, float, float]:
+    """Jobs per second of a run of trivial jobs: in the first tenth, in the last, and of the whole process."""
+    with tempfile.TemporaryDirectory() as folder:
+        profile = ["--workflow-profile", str(ROOT / "profiles/default")]
+        _, wall, _, _ = call([*_bare(Path(folder), jobs), "-q", "all", "--cores", str(at_once), *profile], 1)
+        times = sorted(entry.stat().st_mtime for entry in os.scandir(Path(folder) / "done"))
+    tenth = jobs // 10
+    return tenth / (times[tenth] - times[0]), tenth / (times[-1] - times[-1 - tenth]), jobs / wall
+
+
+def _bare(folder: Path, jobs: int) -> list[str]:
+    (folder / "Snakefile").write_text(BARE % jobs, encoding="utf-8")
+    return [sys.executable, "-m", "snakemake", "--directory", str(folder), "--snakefile", str(folder / "Snakefile")]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Prints one table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--slices", type=int, nargs="*", default=[100, 300, 1000, 3000, 10000])
+    parser.add_argument("--jobs", type=int, default=500, help="trivial jobs to run; 0: none")
+    args = parser.parse_args(argv)
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(
+        f"{'':>12}{'slices':>8}{'jobs':>8}{'seconds':>9}{'CPU s':>8}{'MB':>7}{'bare CPU s':>12}{'bare MB':>9}{'ratio':>7}"
+    )
+    for name, settings in [("full scale", []), *((f"about {n:,}", sized(n)) for n in args.slices)]:
+        jobs, slices, wall, cpu, memory = dry_run(*settings)
+        _, peer, peer_memory = bare(jobs)
+        print(
+            f"{name:>12}{slices:>8,}{jobs:>8,}{wall:>9.1f}{cpu:>8.1f}{memory:>7.0f}"
+            f"{peer:>12.1f}{peer_memory:>9.0f}{cpu / peer:>7.1f}",
+            flush=True,
+        )
+    if args.jobs:
+        first, last, whole = tenths(args.jobs)
+        print(
+            f"{args.jobs:,} trivial jobs: {first:.1f} jobs/s in the first tenth, {last:.1f} in the last "
+            f"(ratio {last / first:.2f}), {whole:.1f} with start and end"
+        )
+
+
+if __name__ == "__main__":
+    main()
