@@ -118,11 +118,38 @@ def _cause(dag: Any, job: Any, makers: Mapping[str, Any], causes: dict[Any, str]
     asked = (reason.forced, reason.noio, reason.nooutput, missing, reason.incomplete_output, reason.params_changed)
     if any(asked) or reason.input_changed or reason.software_stack_changed or reason.code_changed:
         return ""
-    earlier = {makers[str(file)] for file in reason.updated_input_run if str(file) in makers}
-    found = [_doubt(dag, job, file, makers) for file in sorted(reason.updated_input - reason.updated_input_run)]
+    remade = reason.updated_input_run
+    persistence = dag.workflow.persistence
+    if (
+        remade
+        and persistence.has_metadata(job)
+        and (persistence.params_changed(job) or any(persistence.input_changed(job)))
+    ):
+        return ""
+    newer = (
+        reason.updated_input - remade or {file for file in job.input if remade and _differs(dag, job, file)} - remade
+    )
+    found = [_doubt(dag, job, file, makers) for file in sorted(newer)]
+    earlier = {makers[str(file)] for file in remade if str(file) in makers}
     found += [_cause(dag, other, makers, causes) for other in sorted(earlier, key=lambda other: str(other.output[0]))]
     causes[job] = found[0] if all(found) and found else ""
     return causes[job]
+
+
+def _differs(dag: Any, job: Any, file: Any) -> bool:
+    """Whether an input would make the job run by itself.
+
+    Snakemake does not ask this, nor for parameters, of a job that reads what another job remakes.
+    """
+    path = Path(str(file))
+    if file.is_ancient or not path.is_file():
+        return False
+    outputs = [Path(str(output)) for output in job.output]
+    newer = all(output.exists() for output in outputs) and _mtime(path) > min(map(_mtime, outputs))
+    written = dag.workflow.persistence.input_checksums(job, str(file)) - {None}
+    if written and (newer or path.stat().st_size <= SMALL):
+        return written != {checksum(path)}
+    return newer
 
 
 def _doubt(dag: Any, job: Any, file: Any, makers: Mapping[str, Any]) -> str:

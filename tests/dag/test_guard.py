@@ -122,6 +122,7 @@ def test_changed_content_runs_also_when_an_earlier_run_was_interrupted(project):
 
 
 def test_a_changed_parameter_runs_without_fuss(project):
+    project.write("scripts/prepare.py", "2")  # which alone would be refused
     project.run(config=["size=11"])
     assert project.embedded == 2
 
