@@ -10,6 +10,10 @@ common target. `ratio` is CPU time over the peer's, which other work on the mach
 
 A run of trivial jobs (`touch`) with the settings of profiles/default: jobs per second in the first and in the last
 tenth, from the times of the files. Five jobs at once, as in a queue that is never empty.
+
+On a machine of two cores that was busy with other work (load 6), the full scale took 13 CPU seconds (20 of the clock)
+and 274 MB, 10,014 slices 37 CPU seconds (55) and 468 MB. None of it is spent in functions of this workflow; a quarter
+is Snakemake's default for `disk_mb`, evaluated for each job, which `disk_mb=1000` among the default resources spares.
 """
 
 import argparse
