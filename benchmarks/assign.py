@@ -84,11 +84,11 @@ def write_sample(folder: Path, points: int) -> None:
     write_table(folder / "sample.parquet", pa.table(columns, CLUSTER_SAMPLE.names), CLUSTER_SAMPLE)
 
 
-def call(command: Sequence[str], threads: int) -> tuple[str, float, float, float]:
+def call(command: Sequence[str], threads: int, stderr: int | None = None) -> tuple[str, float, float, float]:
     """Runs a program: (its output, seconds, CPU seconds, peak memory in MB)."""
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
     start = time.monotonic()
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:

@@ -11,7 +11,7 @@ rule embed_documents:
     input:
         seeds="<results>/seeds/{source}/part-{part}.parquet",
         model=model_files("embed"),
-        script="scripts/embed/documents.py",
+        script=ancient("scripts/embed/documents.py"),
     output:
         embeddings="<results>/embeddings/{source}/part-{part}.parquet",
     log:

@@ -9,10 +9,10 @@ rule evaluate_model:
     input:
         model="<results>/train/{experiment}/model",
         benchmarks=evaluated_files,
-        script="scripts/evaluate/model.py",
-        tasks="scripts/evaluate/tasks.py",
-        rows="scripts/benchmarks/rows.py",
-        load="scripts/benchmarks/load.py",
+        script=ancient("scripts/evaluate/model.py"),
+        tasks=ancient("scripts/evaluate/tasks.py"),
+        rows=ancient("scripts/benchmarks/rows.py"),
+        load=ancient("scripts/benchmarks/load.py"),
     output:
         scores="<results>/evaluate/{experiment}/scores.json",
     log:

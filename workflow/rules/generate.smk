@@ -48,7 +48,7 @@ rule generate_slice:
     input:
         prompts="<results>/prompts/{source}/part-{part}.parquet",
         model=model_files("llm"),
-        script="scripts/generate/slice.py",
+        script=ancient("scripts/generate/slice.py"),
     output:
         marker="<results>/generations/slices/{source}/part-{part}/slice-{slice}.json",
     log:
@@ -81,7 +81,7 @@ rule generate_preview:
     input:
         prompts="<results>/prompts/{source}/part-{part}.parquet",
         model=model_files("llm"),
-        script="scripts/generate/preview.py",
+        script=ancient("scripts/generate/preview.py"),
     output:
         preview="<results>/generations/preview/{source}/part-{part}.parquet",
     log:

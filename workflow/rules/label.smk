@@ -34,9 +34,9 @@ rule label_topics:
     """Name and educational score of each cluster by the language model"""
     input:
         examples="<results>/topics/examples.parquet",
-        code=expand("scripts/label/{file}.py", file=["prompt", "answers"]),
+        code=ancient(expand("scripts/label/{file}.py", file=["prompt", "answers"])),
         model=model_files("llm"),
-        script="scripts/label/topics.py",
+        script=ancient("scripts/label/topics.py"),
     output:
         answers="<results>/topics/answers.parquet",
     log:

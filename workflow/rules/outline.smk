@@ -40,8 +40,8 @@ rule seeds_outline:
     """Outlines of {wildcards.source} part {wildcards.part}"""
     input:
         courses="<results>/seeds/outlines/{source}/part-{part}.courses.parquet",
-        script="scripts/seeds/outline.py",
-        modules=expand("scripts/seeds/{name}.py", name=["outlines_request", "outlines_answers", "catalogues"]),
+        script=ancient("scripts/seeds/outline.py"),
+        modules=ancient(expand("scripts/seeds/{name}.py", name=["outlines_request", "outlines_answers", "catalogues"])),
     output:
         outlines="<results>/seeds/outlines/{source}/part-{part}.parquet",
         counts="<results>/seeds/outlines/{source}/part-{part}.counts.json",

@@ -35,8 +35,8 @@ rule train_model:
     input:
         config="<results>/train/{experiment}/config.yaml",
         tokens=expand("<results>/tokens/{split}", split=SPLITS),
-        script="scripts/train/model.py",
-        trainer=f"scripts/train/with_{config['train']['trainer']}.py",
+        script=ancient("scripts/train/model.py"),
+        trainer=ancient(f"scripts/train/with_{config['train']['trainer']}.py"),
     output:
         model=directory("<results>/train/{experiment}/model"),
         log="<results>/train/{experiment}/log.jsonl",
