@@ -60,7 +60,7 @@ def apart(pins: dict[str, str]) -> set[str]:
 def head(environment: Path) -> str:
     """What stands above the pins: what they are for and how they are installed."""
     comment = environment.read_text(encoding="utf-8").splitlines()[0]
-    install = f"pip install --require-hashes -r envs/{environment.stem}.lock.txt"
+    install = f"pip install --no-deps --require-hashes -r envs/{environment.stem}.lock.txt"
     if apart(read_pins(environment)):
         install = f"pip install -r envs/torch.lock.txt && {install}"
     return HEAD.format(comment=comment, name=environment.stem, install=install)
