@@ -1,4 +1,4 @@
-"""Writes containers/<engine>.Dockerfile and .def: one image with all conda environments of a run, as Snakemake prints it.
+"""Writes containers/<engine>.Dockerfile and .def: one image with all conda environments of a run, as Snakemake prints.
 
 `snakemake --containerize` reads envs/*.yaml and prints the recipe; each engine has its own, so that nobody who uses an
 endpoint builds vLLM. Before it prints, Snakemake asks conda for its version and settings, which do not enter the
