@@ -1,28 +1,22 @@
-"""Rows of the nine benchmarks, from the shipped sample or the Hugging Face Hub, in one shape: `Item`.
+"""What a row of each of the nine benchmarks says, in one shape: `Item`.
 
-Both places hold the columns of the Hub. A row is read in two steps: `read_rows` gives it as it is published,
-`to_item` turns it into question, choices and correct answer. `decontamination_text` is what a generated document is
-compared with: the question as a model reads it, followed by the correct answer. The wrong choices are left out, because
-a text that teaches an item holds its question and its answer, rarely the distractors; with them in, the question alone
-would seldom reach half of the text. The published decontamination used a prepared table of texts whose recipe is not
-public (HuggingFaceTB/phi2_eval_data_for_decontamination), so the recipe is ours and stands here, one function a
-benchmark.
+Rows come with the columns of the Hub (scripts/benchmarks/load.py). The function of each benchmark says which columns
+are question, choices and correct answer. `decontamination_text` is what a generated document is compared with: the
+question as a model reads it, followed by the correct answer. The wrong choices are left out, because a text that
+teaches an item holds its question and its answer, rarely the distractors; with them in, the question alone would
+seldom reach half of the text. The published decontamination used a prepared table of texts whose recipe is not public
+(HuggingFaceTB/phi2_eval_data_for_decontamination), so the recipe is ours and stands here, one function a benchmark.
 
 Splits are those the Cosmopedia evaluation and lighteval score on. PIQA and SIQA are published on the Hub as Python
 scripts, which `datasets` no longer runs: PIQA is read from its converted branch, SIQA from lighteval's copy.
 """
 
 import dataclasses
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from scripts.common.errors import InputError
-
-HUB = "hub"
-"""The location that means: the dataset on the Hugging Face Hub."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,52 +45,55 @@ Parts = tuple[str, tuple[str, ...], int | None]
 
 
 def mmlu(row: Mapping[str, Any]) -> Parts:
-    """The question; four choices; the answer as a number from 0."""
-    return row["question"], tuple(row["choices"]), _place(row["answer"], 0)
+    """`question`; the four `choices`; `answer` counts them from 0."""
+    return _text(row, "question"), _list(row["choices"]), _place(row["answer"], 0)
 
 
 def hellaswag(row: Mapping[str, Any]) -> Parts:
-    """The context; four endings. The marks that WikiHow pages left in brackets are no part of the text."""
-    return (
-        _without_marks(row["ctx"]),
-        tuple(_without_marks(ending) for ending in row["endings"]),
-        _place(row["label"], 0),
-    )
+    """`ctx`; the four `endings`; `label` counts them from 0. The marks that WikiHow pages left in brackets, such as
+    [step], are no part of the text."""
+    endings = tuple(_without_marks(ending) for ending in _list(row["endings"]))
+    return _without_marks(_text(row, "ctx")), endings, _place(row["label"], 0)
 
 
 def piqa(row: Mapping[str, Any]) -> Parts:
-    """The goal; two solutions."""
-    return row["goal"], (row["sol1"], row["sol2"]), _place(row["label"], 0)
+    """`goal`; the solutions `sol1` and `sol2`; `label` counts them from 0."""
+    return _text(row, "goal"), (row["sol1"], row["sol2"]), _place(row["label"], 0)
 
 
 def siqa(row: Mapping[str, Any]) -> Parts:
-    """Context and question; three answers, counted from 1."""
-    return (
-        f"{row['context']} {row['question']}",
-        (row["answerA"], row["answerB"], row["answerC"]),
-        _place(row["label"], 1),
-    )
+    """`context`, then `question`; the answers `answerA`, `answerB`, `answerC`; `label` counts them from 1."""
+    question = f"{_text(row, 'context')} {_text(row, 'question')}"
+    return question, (row["answerA"], row["answerB"], row["answerC"]), _place(row["label"], 1)
 
 
 def winogrande(row: Mapping[str, Any]) -> Parts:
-    """The sentence up to its blank; each choice is an option with the rest of the sentence. Options count from 1."""
-    before, _, after = row["sentence"].partition("_")
+    """`sentence` up to its blank, an underscore; each choice is `option1` or `option2` with the rest of the sentence,
+    so that question and answer are the whole sentence; `answer` counts the options from 1."""
+    before, blank, after = _text(row, "sentence").partition("_")
+    if not blank:
+        raise ValueError("the sentence has no blank (_)")
     return before.rstrip(), (row["option1"] + after, row["option2"] + after), _place(row["answer"], 1)
 
 
 def openbookqa(row: Mapping[str, Any]) -> Parts:
-    """The question stem, which is often an unfinished sentence; four choices with letters."""
-    return row["question_stem"], *_lettered(row)
+    """`question_stem`, often an unfinished sentence; `choices` {text, label}, of which `answerKey` names a label."""
+    return _text(row, "question_stem"), *_lettered(row)
 
 
 def arc(row: Mapping[str, Any]) -> Parts:
-    """The question; three to five choices with letters or digits (both parts of ARC)."""
-    return row["question"], *_lettered(row)
+    """`question`; three to five `choices` {text, label}, letters or digits, of which `answerKey` names one. Both parts
+    of ARC."""
+    return _text(row, "question"), *_lettered(row)
 
 
 def boolq(row: Mapping[str, Any]) -> Parts:
-    """Passage, then question; yes or no. The passage is included because it is most of what a model reads."""
-    return f"{row['passage']} {row['question']}", ("no", "yes"), None if row["answer"] is None else int(row["answer"])
+    """`passage`, then `question`; no or yes, as `answer` is false or true. The passage is included because it is most
+    of what a model reads, so a text that repeats more than half of a passage is removed."""
+    if not isinstance(row["answer"], bool | None):
+        raise TypeError(f"answer is {row['answer']!r} and not true or false")
+    question = f"{_text(row, 'passage')} {_text(row, 'question')}"
+    return question, ("no", "yes"), None if row["answer"] is None else int(row["answer"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +120,11 @@ class Benchmark:
     subject_column: str = ""
     revision: str = "main"
 
+    @property
+    def location(self) -> str:
+        """Dataset and revision, as in the registry of sources."""
+        return f"{self.hub}@{self.revision}"
+
 
 BENCHMARKS = {
     "mmlu": Benchmark("MMLU", mmlu, "cais/mmlu", "all", "test", subject_column="subject"),
@@ -140,45 +142,40 @@ BENCHMARKS = {
 """Every benchmark by the key that config.yaml uses."""
 
 
-def read_rows(benchmark: str, location: str) -> Iterator[dict[str, Any]]:
-    """Yields a benchmark's rows with the Hub's own columns, in their published order.
+def known(key: str) -> Benchmark:
+    """A benchmark by its key.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    if key not in BENCHMARKS:
+        raise InputError(f"there is no benchmark {key!r}. Choose among {', '.join(BENCHMARKS)}.")
+    return BENCHMARKS[key]
+
+
+def benchmark_of(task: str) -> str:
+    """The benchmark that an entry of `evaluate.benchmarks` scores, perhaps a task of lighteval; "" for none of ours.
+
+    >>> benchmark_of("piqa"), benchmark_of("arc:challenge|25"), benchmark_of("mmlu:anatomy|5"), benchmark_of("gsm8k|5")
+    ('piqa', 'arc_challenge', 'mmlu', '')
+    """
+    name = task.partition("|")[0]
+    return next((key for key in (name, name.replace(":", "_"), name.partition(":")[0]) if key in BENCHMARKS), "")
+
+
+def to_item(benchmark: str, row: Mapping[str, Any], number: int, place: str = "") -> Item:
+    """The item that a published row holds.
 
     Args:
         benchmark: a key of `BENCHMARKS`.
-        location: "hub", or a folder that holds `<benchmark>.jsonl`.
-
-    Raises:
-        InputError: the benchmark is unknown, its file absent, or a line is not a JSON object.
-    """
-    spec = _benchmark(benchmark)
-    if location == HUB:
-        from datasets import load_dataset
-
-        yield from load_dataset(spec.hub, spec.config, split=spec.split, revision=spec.revision)
-        return
-    path = Path(location) / f"{benchmark}.jsonl"
-    if not path.is_file():
-        raise InputError(f"{path} does not exist. Put the rows of {spec.name} there, one JSON object a line.")
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise InputError(f"{path} line {number} is not valid JSON ({error}). Mend or remove it.") from error
-            if not isinstance(row, dict):
-                raise InputError(f"{path} line {number} is not a JSON object. Mend or remove it.")
-            yield row
-
-
-def to_item(benchmark: str, row: Mapping[str, Any], number: int) -> Item:
-    """The item that a published row holds; `number` is its place, counted from 0, its id where it has no own.
+        row: with the Hub's columns.
+        number: its place, counted from 0: its id where it has no own.
+        place: file and line, for errors.
 
     Raises:
         InputError: the row lacks a column or holds something else than the Hub's row does.
     """
-    spec = _benchmark(benchmark)
+    spec = known(benchmark)
     try:
         question, choices, answer = spec.parts(row)
         if not all(isinstance(text, str) for text in (question, *choices)):
@@ -186,18 +183,13 @@ def to_item(benchmark: str, row: Mapping[str, Any], number: int) -> Item:
         if answer is not None and not 0 <= answer < len(choices):
             raise ValueError(f"answer {answer} of {len(choices)} choices")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
+        problem = f"column {error} is missing" if isinstance(error, KeyError) else error
         raise InputError(
-            f"row {number} of {spec.name} cannot be read ({type(error).__name__}: {error}). "
+            f"{place or f'row {number}'} of {spec.name} cannot be read: {problem}. "
             f"It should have the columns of {spec.hub} on the Hub; it has {', '.join(sorted(row))}."
         ) from error
     identifier = str(row.get(spec.id_column) or number)
     return Item(benchmark, identifier, question, choices, answer, str(row.get(spec.subject_column) or ""))
-
-
-def read_items(benchmark: str, location: str) -> Iterator[Item]:
-    """Yields every item of a benchmark; arguments and errors as in `read_rows` and `to_item`."""
-    for number, row in enumerate(read_rows(benchmark, location)):
-        yield to_item(benchmark, row, number)
 
 
 def decontamination_text(item: Item) -> str:
@@ -205,10 +197,16 @@ def decontamination_text(item: Item) -> str:
     return item.question if item.answer is None else f"{item.question} {item.choices[item.answer]}"
 
 
-def _benchmark(key: str) -> Benchmark:
-    if key not in BENCHMARKS:
-        raise InputError(f"there is no benchmark {key!r}. Choose among {', '.join(BENCHMARKS)}.")
-    return BENCHMARKS[key]
+def _text(row: Mapping[str, Any], column: str) -> str:
+    if not isinstance(row[column], str):
+        raise TypeError(f"{column} is {'null' if row[column] is None else type(row[column]).__name__} and not text")
+    return row[column]
+
+
+def _list(values: Any) -> tuple:
+    if not isinstance(values, list):
+        raise TypeError(f"{values!r} is no list")
+    return tuple(values)
 
 
 def _place(label: Any, first: int) -> int | None:
@@ -219,8 +217,10 @@ def _place(label: Any, first: int) -> int | None:
 
 
 def _lettered(row: Mapping[str, Any]) -> tuple[tuple[str, ...], int | None]:
-    texts, labels, key = row["choices"]["text"], row["choices"]["label"], row["answerKey"]
-    return tuple(texts), labels.index(key) if key else None
+    texts, labels, key = _list(row["choices"]["text"]), _list(row["choices"]["label"]), row["answerKey"]
+    if key and key not in labels:
+        raise ValueError(f"answerKey {key} is none of {', '.join(labels)}")
+    return texts, labels.index(key) if key else None
 
 
 def _without_marks(text: str) -> str:

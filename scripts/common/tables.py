@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from scripts.common.errors import InputError
@@ -256,8 +257,8 @@ CONTAMINATION = pa.schema(
         ("decision", pa.string()),
     ]
 )
-"""Every pair of document and benchmark row that share an n-gram (`rule` ngram) or where the document holds a row that is
-shorter than one (short_row). `ratio` is matched characters over the row's, `span` the longest matching block."""
+"""Every pair of document and benchmark row that share an n-gram (`rule` ngram), or where the document holds a row that
+is shorter than one (short_row). `ratio` is matched characters over the row's, `span` the longest matching block."""
 
 PLANTED = pa.schema(
     [
@@ -375,15 +376,71 @@ def iterate_batches(
 def iterate_rows(
     path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None, batch_size: int = 1000
 ) -> Iterator[dict[str, Any]]:
-    """Yields the rows of a table as dictionaries with flat memory."""
+    """Yields the rows of a table as dictionaries with flat memory.
+
+    Raises:
+        InputError: besides those of `read_table`, a text that is not UTF-8; the message names its column and row.
+    """
+    first = 0
     for batch in iterate_batches(path, schema, columns, batch_size):
-        yield from batch.to_pylist()
+        try:
+            rows = batch.to_pylist()
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}, {_not_utf8(batch, first)} holds no UTF-8. Delete it and run again.") from error
+        yield from rows
+        first += batch.num_rows
+
+
+def _not_utf8(batch: pa.RecordBatch, first: int) -> str:
+    """The first row, from 1, and the column of a batch that cannot be read as text."""
+    for name in batch.schema.names:
+        for place, value in enumerate(batch.column(name), start=first + 1):
+            try:
+                value.as_py()
+            except UnicodeDecodeError:
+                return f"row {place}: the column {name}"
+    raise AssertionError("the batch can be read")
+
+
+def find_rows(
+    path: str | Path, schema: pa.Schema, column: str, value: Any, columns: Sequence[str] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields the rows where a column has this value, each with its number in the table (from 0).
+
+    One column is read, and of the row groups that have the value the others: 0.1 s for 250,000 rows. Bytes of a
+    text that are no UTF-8 become replacement characters.
+    """
+    names = list(columns or schema.names)
+    with _open(path, [column, *names]) as file:
+        first = 0
+        for group in range(file.num_row_groups):
+            keys = file.read_row_group(group, columns=[column], use_threads=False)[column]
+            places = pc.indices_nonzero(pc.equal(keys, value).combine_chunks())
+            if len(places):
+                rows = file.read_row_group(group, columns=names, use_threads=False).select(names).take(places)
+                yield from zip((first + place for place in places.to_pylist()), _readable(rows), strict=True)
+            first += len(keys)
+
+
+def _readable(rows: pa.Table) -> list[dict[str, Any]]:
+    columns = {}
+    for name in rows.schema.names:
+        text = pa.types.is_string(rows.schema.field(name).type)
+        values = rows[name].cast(pa.binary()).to_pylist() if text else rows[name].to_pylist()
+        columns[name] = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def count_rows(path: str | Path) -> int:
     """The number of rows, from the file's footer alone."""
     with _open(path, []) as file:
         return file.metadata.num_rows
+
+
+def data_bytes(path: str | Path) -> int:
+    """The unpacked size of a table, from the file's footer alone."""
+    with _open(path, []) as file:
+        return sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ ROWS_PER_GROUP = 10_000
 
 PROMPT_COLUMNS = ("prompt_id", "prompt", "seed_id", "seed_data", "format", "audience", "topic", "language")
 TEXT_COLUMNS = ("prompt_id", "text", "text_token_length")
+PUBLISHED = DATASET.names[:6]
 SEED_COLUMNS = ("seed_id", "license", "origin")
 
 
@@ -71,11 +72,11 @@ class Part:
             tally: reason → prompts; a prompt that is yielded counts under "".
 
         Raises:
-            InputError: a prompt has no seed, or the texts are not of these prompts in their order.
+            InputError: a prompt has no seed, a published column no value, or the texts are not of these prompts, each
+                once and in their order.
         """
         seeds = {row["seed_id"]: row for row in iterate_rows(self.seeds, SEEDS, SEED_COLUMNS)}
-        decided = iterate_rows(self.decisions, DECISIONS, ["prompt_id", "reason"])
-        reasons = {row["prompt_id"]: row["reason"] for row in decided}
+        reasons = self._reasons()
         contaminated = {
             row["prompt_id"] for row in iterate_rows(self.contamination, CONTAMINATION) if row["decision"] == "removed"
         }
@@ -91,9 +92,30 @@ class Part:
                 reason = _reason(prompt_id, duplicates, contaminated) or ("" if accepts(row["license"]) else "licence")
             tally[reason] += 1
             if not reason:
+                self._check_values(row)
                 yield row
         if reasons:
             raise self._mismatch(min(reasons))
+
+    def _reasons(self) -> dict[str, str]:
+        """Prompt id → why clean removed its text, "" for one that it kept."""
+        reasons: dict[str, str] = {}
+        for row in iterate_rows(self.decisions, DECISIONS, ["prompt_id", "reason"]):
+            if row["prompt_id"] in reasons:
+                raise InputError(
+                    f"{self.generations} holds two texts of prompt {row['prompt_id']}. Delete it and run again: it is "
+                    "sealed anew from the ledger, with one."
+                )
+            reasons[row["prompt_id"]] = row["reason"]
+        return reasons
+
+    def _check_values(self, row: dict[str, Any]) -> None:
+        missing = [name for name in PUBLISHED if row[name] is None]
+        if missing:
+            raise InputError(
+                f"prompt {row['prompt_id']} of {self.prompts} has no {', '.join(missing)}, which every row of the "
+                "dataset must have. Delete the files of this part from the prompts on, and run again."
+            )
 
     def _with_seed(self, row: dict[str, Any], seeds: dict[str, dict[str, Any]]) -> dict[str, Any]:
         if row["seed_id"] not in seeds:

@@ -7,15 +7,19 @@ than half of the row. The blocks are strung together and runs of white space cou
 
 Two things differ from the published script, both defects of it: a candidate pair is every row that shares a 10-gram
 (there: one row, which depended on the order of a set), and a row keeps all its 10-grams (there: a later row took over
-those of an earlier one). Rows shorter than one n-gram cannot be checked; they are listed, not forgotten.
+those of an earlier one). Rows shorter than one n-gram cannot be checked by it; they are listed, not forgotten, and a
+document can be asked whether it `holds` one whole.
+
+This module is the rule in plain Python, for texts that candidates.py found to be worth it.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 from typing import NamedTuple
 
-_WORD = re.compile(r"\w+")
+WORD = re.compile(r"\w+")
 
 
 class Verdict(NamedTuple):
@@ -30,12 +34,17 @@ class Verdict(NamedTuple):
     span: str
 
 
-def tokenize(text: str) -> list[str]:
-    """The words of a text without case and accents; a lone surrogate is no part of a word."""
+def fold(text: str) -> str:
+    """A text without case and accents."""
     if not text.isascii():
         decomposed = unicodedata.normalize("NFD", text)
         text = "".join(character for character in decomposed if unicodedata.category(character) != "Mn")
-    return _WORD.findall(text.lower())
+    return text.lower()
+
+
+def tokenize(text: str) -> list[str]:
+    """The words of a text without case and accents; a lone surrogate is no part of a word."""
+    return WORD.findall(fold(text))
 
 
 def ngrams(tokens: Sequence[str], n: int) -> Iterator[str]:
@@ -50,75 +59,46 @@ def ngrams(tokens: Sequence[str], n: int) -> Iterator[str]:
         yield joined[starts[first] : ends[first + n - 1]]
 
 
-def index(rows: Iterable[str], n: int) -> dict[str, tuple[int, ...]]:
-    """Every n-gram of the benchmark rows → the numbers of all rows that have it.
-
-    Args:
-        rows: the rows' tokens joined by spaces.
-        n: tokens in an n-gram.
-    """
-    found: dict[str, tuple[int, ...]] = {}
-    for number, row in enumerate(rows):
-        for ngram in set(ngrams(row.split(" "), n)):
-            found[ngram] = (*found.get(ngram, ()), number)
-    return found
-
-
-def candidates(tokens: Sequence[str], rows: Mapping[str, Sequence[int]], n: int) -> list[int]:
-    """The numbers of all rows that share an n-gram with a document, in ascending order."""
-    return sorted({number for ngram in ngrams(tokens, n) for number in rows.get(ngram, ())})
+def holds(document: str, row: str) -> bool:
+    """Whether a document has all words of a row, running; both as tokens joined by spaces."""
+    return f" {row} " in f" {document} "
 
 
 def verdict(document: str, row: str, minimum_block: int) -> Verdict:
     """Compares a document with a row, both as tokens joined by spaces; only longer blocks than the minimum count."""
-    blocks = [document[start : start + size] for start, size in matching_blocks(document, row, minimum_block)]
+    blocks = [document[start : start + size] for start, _, size in matching_blocks(document, row, minimum_block)]
     matched = " ".join("".join(blocks).split())
     return Verdict(len(matched) / len(row) if row else 0.0, max(blocks, key=len, default=""))
 
 
-def matching_blocks(document: str, row: str, minimum_block: int) -> list[tuple[int, int]]:
-    """Start and size of difflib's matching blocks longer than the minimum, in the order of the document.
+def matching_blocks(document: str, row: str, minimum_block: int) -> list[tuple[int, int, int]]:
+    """(start in the document, start in the row, size) of difflib's matching blocks longer than the minimum, in order.
 
-    The same blocks as `SequenceMatcher(None, document, row, autojunk=False)` finds, but in time that hardly grows with
-    the document (difflib takes minutes for one of 5 MB). difflib takes the longest run of equal characters, the first
-    of equals, and goes on left and right of it. A run too short to count has only runs as short beside it, so all that
-    matters are the maximal runs that begin with minimum + 1 equal characters, and those are found by look-up.
+    The same blocks as `SequenceMatcher(None, document, row, autojunk=False)` gives, and found by difflib's own
+    `find_longest_match`, but in pieces of minimum + 1 characters, one from each place of a text, where difflib compares
+    single characters. A run of k equal characters is one of k − minimum equal pieces, so that the longest run, and the
+    first of equals, are the same; runs too short to count have no piece, and beside such a run difflib finds none that
+    counts. As in difflib the search goes on left and right of each block; a window's pieces end `minimum` places before
+    its characters do.
+
+    Single characters occur all over a row, pieces hardly twice: a document of 5 MB and a row of 1,241 characters take
+    3 s (one busy core), where single characters took 30 s even without all stretches that share no piece with the row.
     """
-    runs = _runs(document, row, minimum_block + 1)
-    found = []
-    windows = [(0, len(document), 0, len(row))]
+    pieces = [row[start : start + minimum_block + 1] for start in range(len(row) - minimum_block)]
+    known = {piece: piece for piece in pieces}
+    places = range(len(document) - minimum_block)
+    shared = [known.get(document[start : start + minimum_block + 1]) for start in places]
+    matcher = SequenceMatcher(None, shared, pieces, autojunk=False)
+    found, windows = [], [(0, len(document), 0, len(row))]
     while windows:
         low, high, row_low, row_high = windows.pop()
-        best = (minimum_block, 0, 0)
-        for start, row_start, size in runs:
-            cut = max(0, low - start, row_low - row_start)
-            length = min(start + size, high, row_high + start - row_start) - start - cut
-            if (length, -start - cut, -row_start - cut) > best:
-                best = (length, -start - cut, -row_start - cut)
-        size, start, row_start = best[0], -best[1], -best[2]
-        if size > minimum_block:
-            found.append((start, size))
-            windows.append((low, start, row_low, row_start))
-            windows.append((start + size, high, row_start + size, row_high))
+        if row_high - row_low <= minimum_block:
+            continue
+        start, row_start, size = matcher.find_longest_match(
+            low, high - minimum_block, row_low, row_high - minimum_block
+        )
+        if size:
+            size += minimum_block
+            found.append((start, row_start, size))
+            windows += (low, start, row_low, row_start), (start + size, high, row_start + size, row_high)
     return sorted(found)
-
-
-def _runs(document: str, row: str, minimum: int) -> list[tuple[int, int, int]]:
-    """(start in the document, start in the row, size) of all maximal runs of at least `minimum` equal characters."""
-    places: dict[str, list[int]] = {}
-    for place in range(len(row) - minimum + 1):
-        places.setdefault(row[place : place + minimum], []).append(place)
-    runs = []
-    for start in range(len(document) - minimum + 1):
-        for row_start in places.get(document[start : start + minimum], ()):
-            if start and row_start and document[start - 1] == row[row_start - 1]:
-                continue  # inside a run that was found at its own start
-            size = minimum
-            while (
-                start + size < len(document)
-                and row_start + size < len(row)
-                and document[start + size] == row[row_start + size]
-            ):
-                size += 1
-            runs.append((start, row_start, size))
-    return runs

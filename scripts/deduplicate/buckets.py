@@ -28,7 +28,8 @@ def write_pairs(signatures: Sequence[Path], bucket: int, output: Path, config: "
         f"{folder}/{rank:05d}.minhash.sig": part / folder / "00000.minhash.sig"
         for rank, part in enumerate(by_rank(signatures))
     }
-    with linked_folder(links) as inputs, tempfile.TemporaryDirectory(prefix="minhash-") as outputs:
+    record = 8 * config.hashes_per_bucket + 4
+    with linked_folder(links, record) as inputs, tempfile.TemporaryDirectory(prefix="minhash-") as outputs:
         step = MinhashDedupBuckets(str(inputs), outputs, config=config)
         step.run(rank=bucket, world_size=config.num_buckets)
         with atomic_path(output) as temporary:

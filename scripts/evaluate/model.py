@@ -18,7 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from scripts.benchmarks.rows import BENCHMARKS, HUB, read_items
+from scripts.benchmarks.load import read_items
+from scripts.benchmarks.rows import BENCHMARKS
 from scripts.common.errors import InputError
 from scripts.common.files import write_json
 from scripts.common.logging import get_logger, run
@@ -35,7 +36,7 @@ def evaluate(
     Args:
         model: Hugging Face folder.
         benchmarks: names of our benchmarks, or lighteval task strings.
-        location: "hub" or the folder of the benchmarks' JSON lines.
+        location: the folder of the benchmarks' JSON lines.
         max_samples: items per benchmark; 0 for all.
         device: cpu or cuda.
         batch_size: sequences in one forward pass.
@@ -121,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", type=Path, required=True, help="Hugging Face folder")
     parser.add_argument("--benchmarks", nargs="+", required=True, help=f"{', '.join(BENCHMARKS)}, or task|few-shots")
-    parser.add_argument("--location", required=True, help="hub, or a folder with <benchmark>.jsonl")
+    parser.add_argument("--location", required=True, help="folder with <benchmark>.jsonl")
     parser.add_argument("--max-samples", type=int, default=0, help="items per benchmark; 0: all")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
@@ -130,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.device == "cpu":
         os.environ["ACCELERATE_USE_CPU"] = "true"
-    if args.location != HUB and set(args.benchmarks) <= BENCHMARKS.keys():
+    if set(args.benchmarks) <= BENCHMARKS.keys():
         os.environ["HF_HUB_OFFLINE"] = "1"
     import torch
 

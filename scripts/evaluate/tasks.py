@@ -2,7 +2,7 @@
 
 The Cosmopedia evaluation scores small models this way (the cosmopedia repository, `evaluation`): a choice is compared
 by the log-likelihood of its whole text, because a small model asked for a letter answers at random. Rows are read by
-`scripts.benchmarks.rows`, as in decontamination, and handed to lighteval as a local folder of JSON lines. Benchmarks
+`scripts.benchmarks.load`, as in decontamination, and handed to lighteval as a local folder of JSON lines. Benchmarks
 that continue a text (HellaSwag, WinoGrande, OpenBookQA) are given as they stand; a question is put as
 "Question: … Answer:".
 """

@@ -4,6 +4,7 @@ The first SIGTERM or SIGINT asks the job to end (while the engine is still loadi
 its usual effect. The same is asked when no answer came for `stall_minutes`. A job that does not follow within 20
 seconds, since its engine never returns, is ended from a thread, with its child processes: Slurm kills 30 seconds after
 SIGTERM unless the site sets another KillWait (slurm.conf). What was finished is in the ledger in any case.
+Shortly before Slurm's time limit a job is asked to end as well (limit.py).
 
 A thread counts the time, second by second: a jump of the clock, or a job that a scheduler had suspended, is no stall.
 """
@@ -21,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from scripts.engines import Engine
+from scripts.generate.limit import TimeLimit
 
 TICK = 1.0
 TO_END = 20
@@ -124,10 +126,14 @@ class Watch:
         drain: asked to end the job; what it was asked by others is enforced as well.
         stall_minutes: longest time without an answer; 0: any.
         to_end: seconds that the job has to end once it is asked to.
+        limit: of the job's time.
     """
 
-    def __init__(self, name: str, drain: Drain, stall_minutes: float, to_end: float = TO_END) -> None:
+    def __init__(
+        self, name: str, drain: Drain, stall_minutes: float, to_end: float = TO_END, limit: TimeLimit | None = None
+    ) -> None:
         self._name = name
+        self._time_limit = limit
         self._drain = drain
         self._stall_minutes = stall_minutes
         self._to_end = to_end
@@ -186,6 +192,8 @@ class Watch:
         if stalled and not self._drain.requested():
             minutes = f"{self._stall_minutes:g} minutes (generate.stall_minutes)"
             self._drain.request(f"was ended because no answer came for {minutes}")
+        if self._time_limit is not None and self._time_limit.near() and not self._drain.requested():
+            self._drain.request("has come near its time limit")
         if self._drain.requested() and self._limit != self._to_end:
             self._ticks, self._limit = 0, self._to_end
             self._say(f"{self._drain.reason}: it has {self._to_end:g} seconds")

@@ -2,9 +2,9 @@
 
 What the ledger holds of this recipe is subtracted first, so a job that was killed goes on where it was, and K may
 change between runs. The job begins at a random prompt of its slice (others.py tells why). job.py tells how the work is
-done and when it is given up, ending.py how it ends before its time. The marker file is written last, with the counts of
-the slice, and only when every prompt has its text or has used up its attempts. With nothing left to do no engine is
-loaded.
+done and when it is given up, ending.py how it ends before its time, limit.py how it goes on after its time limit. The
+marker file is written last, with the counts of the slice, and only when every prompt has its text or has used up its
+attempts. With nothing left to do no engine is loaded.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from scripts.common.tables import count_rows
 from scripts.generate import ledger, recipe
 from scripts.generate.ending import Drain, Watch
 from scripts.generate.job import Job, Limits
+from scripts.generate.limit import TimeLimit
 from scripts.generate.monitor import Monitor
 from scripts.generate.others import Others
 from scripts.generate.prompts import read_prompts, templates
@@ -82,9 +83,11 @@ def generate(name: str, prompts: Mapping[str, str], args: argparse.Namespace) ->
     log.info("%s: %d prompts, %d texts in the ledger, %d to generate", name, len(prompts), len(job.done), len(pending))
     if pending:
         drain = Drain()
+        limit = TimeLimit()
+        found = len(job.done)
         monitor = Monitor(templates(args.prompts), args.stop_rules)
         monitor.remember(ledger.segments(args.ledger), plan.id)
-        with drain.listening(), Watch(name, drain, args.stall_minutes) as watch:
+        with drain.listening(), Watch(name, drain, args.stall_minutes, limit=limit) as watch:
             with drain.at_once():
                 engine = engines.create(engines.settings_from(args), plan.sampling)
             status = Status(name, len(prompts), len(job.done))
@@ -96,9 +99,11 @@ def generate(name: str, prompts: Mapping[str, str], args: argparse.Namespace) ->
                 job.generate(engine, limits, drain, [status, watch, monitor])
             status.report()
         if job.pending(args.max_attempts):
+            again = drain.signal is None and len(job.done) > found and limit.near() and limit.requeue()
+            next_run = "Slurm starts the job again, which" if again else "the next run"
             sys.exit(
-                f"error: {name} {drain.reason}; {len(job.done)} of {len(prompts)} texts are in the ledger, and the "
-                "next run generates the others"
+                f"error: {name} {drain.reason}; {len(job.done)} of {len(prompts)} texts are in the ledger, and "
+                f"{next_run} generates the others"
             )
     return job
 

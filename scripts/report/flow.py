@@ -1,111 +1,126 @@
-"""The flow figure: rows through the steps, what each step adds and what it keeps aside, by reason."""
+"""The flow of rows: for every split what each step took in, added, kept aside by reason and passed on.
 
-from collections.abc import Sequence
-from typing import Any
+Every step counts its rows by source; here they are followed from the rows read to the dataset, split by split, and each
+step must take exactly what the one before left. Deduplication works on all sources at once and counts them together:
+its share of a split is what clean left there less what decontamination took up. `scripts/report/sankey.py` draws it.
+"""
 
-from scripts.common.counts import Counts
-from scripts.report import style
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 
-WIDTH, HEIGHT = 1064, 420
-REASONS = 4
-BAR = 0.09
-"""Half the width of a bar; the bars stand at whole numbers."""
+from scripts.common.counts import Counts, total
+from scripts.common.errors import InputError
+
+STEPS = {
+    "seeds_load": ("seeds", "raw rows become clean seeds"),
+    "prompts_seal": ("prompts", "seeds in kept topics meet templates"),
+    "generate_seal": ("texts", "the language model answers"),
+    "clean_filter": ("good texts", "broken, short and poor texts go"),
+    "deduplicate_verify": ("unique", "near-duplicates go"),
+    "decontaminate_scan": ("uncontaminated", "texts that repeat benchmark rows go"),
+    "dataset_split": ("dataset", "texts whose licence is not wanted go"),
+}
+"""Step → what it leaves, and what happens in it; in the order of the pipeline."""
+
+START = "rows read"
+
+EARLIER = ("not_generated", "near_duplicate", "contaminated")
+"""Reasons under which dataset_split names, besides those of clean, the prompts that earlier steps kept aside."""
+
+UNUSED = ("outside_mix", "outside_fraction", "duplicate_prompt")
+"""Reasons of prompts that were made from a seed only to be chosen from."""
+
+Flow = dict[str, dict[str, Counts]]
+"""Step → split → its counts there, in the order of the pipeline and of the splits."""
 
 
-def draw_flow(start: tuple[str, int], steps: Sequence[tuple[str, Counts]]) -> str:
-    """Bars for the rows before and after every step, bands between them, rejected rows falling out below.
+def follow(counts: Iterable[Counts], splits: Mapping[str, Sequence[str]]) -> Flow:
+    """The flow of a run, up to the last step that was counted.
 
     Args:
-        start: what goes in, and how many rows.
-        steps: what each step leaves, and its counts; each step takes what the one before left.
+        counts: of all steps, sources and parts.
+        splits: split → its sources.
+
+    Raises:
+        InputError: a step did not take what the one before left.
     """
-    heights = [start[1], *(counts.rows_out for _, counts in steps)]
-    top = max(heights, default=0)
-    if not top:
-        return style.message("No row was read.", WIDTH)
-    with style.figure(WIDTH, HEIGHT) as figure:
-        axis = figure.add_subplot()
-        axis.set_axis_off()
-        for x, (name, rows) in enumerate(zip([start[0], *(name for name, _ in steps)], heights, strict=True)):
-            height = rows / top
-            last = x == len(steps)
-            axis.add_patch(_bar(x, height, style.OURS if not last else style.INK))
-            axis.annotate(
-                f"{rows:,}",
-                (x, height),
-                (0, 22),
-                textcoords="offset points",
-                ha="center",
-                fontweight="bold",
-                fontsize=14,
-            )
-            axis.annotate(
-                name, (x, height), (0, 7), textcoords="offset points", ha="center", fontsize=11.5, color=style.QUIET
-            )
-        for x, (_, counts) in enumerate(steps):
-            _draw_step(axis, x, counts, top)
-        axis.set(xlim=(-0.45, len(steps) + 0.45), ylim=(-0.62, 1.24))
-        return style.to_svg(figure, "Rows through the pipeline: " + ", ".join(f"{n:,}" for n in heights))
+    groups: dict[str, dict[str, list[Counts]]] = {step: {} for step in STEPS}
+    for each in counts:
+        if each.step in groups:
+            groups[each.step].setdefault(each.source, []).append(each)
+    flow: Flow = {}
+    for step, by_source in groups.items():
+        if not by_source:
+            break
+        names = {split: [split] if step == "dataset_split" else sources for split, sources in splits.items()}
+        flow[step] = {
+            split: total((each for name in names[split] for each in by_source.get(name, ())), step) for split in splits
+        }
+    if "deduplicate_verify" in flow:
+        flow["deduplicate_verify"] = _deduplicated(flow, groups["deduplicate_verify"].get("", ()))
+    if "dataset_split" in flow:
+        flow["dataset_split"] = {split: _own_part(flow, split) for split in splits}
+    _check(flow)
+    return flow
 
 
-def _draw_step(axis: Any, x: int, counts: Counts, top: int) -> None:
-    """The band that goes on, the band that joins from above, and the one that falls out."""
-    rejected = sum(counts.rejected.values())
-    from_input = min(rejected, counts.rows_in)
-    fallen, out, kept = from_input / top, counts.rows_out / top, (counts.rows_in - from_input) / top
-    left, right = x + BAR, x + 1 - BAR
-    axis.add_patch(_band(left, right, (fallen, fallen + kept), (0, kept), style.OURS_LIGHT, 0.75))
-    if counts.added:
-        rise = min(out - kept, 0.14)
-        axis.add_patch(_band(x + 0.5, right, (1.07, 1.07 + rise), (kept, out), style.OURS_LIGHT, 0.45))
-        axis.text(
-            x + 0.47, 1.07 + rise / 2, f"+ {counts.added:,}", ha="right", va="center", fontsize=11.5, color=style.OURS
-        )
-    if not rejected:
-        axis.text(x + 0.5, -0.2, "none lost", ha="center", fontsize=11, color=style.NOISE)
-        return
-    width = max(fallen, 0.006)
-    axis.add_patch(_fall(left, x + 0.5, (fallen - width, fallen), width))
-    axis.text(x + 0.5, -0.2, f"− {rejected:,}", ha="center", fontsize=13, fontweight="bold", color=style.LOST_INK)
-    reasons = sorted(counts.rejected.items(), key=lambda item: (-item[1], item[0]))
-    lines = [f"{reason.replace('_', ' ')} {n:,}" for reason, n in reasons[:REASONS]]
-    if len(reasons) > REASONS:
-        lines.append(f"{len(reasons) - REASONS} more")
-    axis.text(x + 0.5, -0.25, "\n".join(lines), ha="center", va="top", fontsize=11, color=style.QUIET, linespacing=1.4)
+def steps(flow: Flow) -> dict[str, Counts]:
+    """Step → its counts over all splits."""
+    return {step: total(by_split.values(), step) for step, by_split in flow.items()}
 
 
-def _bar(x: float, height: float, colour: str) -> Any:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((x - BAR, 0), 2 * BAR, max(height, 0.004), color=colour, linewidth=0)
-
-
-def _band(
-    left: float, right: float, start: tuple[float, float], end: tuple[float, float], colour: str, alpha: float
-) -> Any:
-    """A band between two vertical edges, horizontal at both ends."""
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    middle = (left + right) / 2
-    vertices = [
-        (left, start[0]), (middle, start[0]), (middle, end[0]), (right, end[0]),
-        (right, end[1]), (middle, end[1]), (middle, start[1]), (left, start[1]),
-    ]  # fmt: skip
-    codes = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, *[Path.CURVE4] * 3]
-    return PathPatch(Path(vertices, codes), facecolor=colour, alpha=alpha, linewidth=0)
+def without_unused(counts: Counts) -> tuple[Counts, dict[str, int]]:
+    """The counts without rows that a step added and left out again, and those by reason."""
+    unused: dict[str, int] = {}
+    for reason in UNUSED:
+        if n := min(counts.rejected.get(reason, 0), counts.added - sum(unused.values())):
+            unused[reason] = n
+    rejected = {reason: n - unused.get(reason, 0) for reason, n in counts.rejected.items()}
+    rest = {reason: n for reason, n in rejected.items() if n}
+    return Counts(counts.step, counts.rows_in, counts.rows_out, rest, added=counts.added - sum(unused.values())), unused
 
 
-def _fall(left: float, middle: float, start: tuple[float, float], width: float) -> Any:
-    """A band that leaves a bar horizontally and ends below it, pointing down."""
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
+def _deduplicated(flow: Flow, counted: Iterable[Counts]) -> dict[str, Counts]:
+    """What deduplication did in each split, checked against its own account of all."""
+    whole = total(counted, "deduplicate_verify")
+    before, after = flow["clean_filter"], flow.get("decontaminate_scan")
+    if after is None:
+        raise InputError("Deduplication was counted, but not decontamination. Give the counts of both.")
+    found = {
+        split: _less(whole.step, before[split].rows_out, after[split].rows_in, "near_duplicate") for split in before
+    }
+    removed = sum(each.rejected.get("near_duplicate", 0) for each in found.values())
+    if removed != whole.rejected.get("near_duplicate", 0):
+        taken = sum(each.rows_in for each in after.values())
+        raise _mismatch("all splits", whole.step, whole.rows_out, "decontaminate_scan", taken)
+    return found
 
-    half, bottom = min(width, 0.5) / 4, -0.12
-    near, far = middle - half, middle + half
-    vertices = [
-        (left, start[0]), (near, start[0]), (near, start[0]), (near, bottom),
-        (far, bottom), (far, start[1]), (far, start[1]), (left, start[1]),
-    ]  # fmt: skip
-    codes = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, *[Path.CURVE4] * 3]
-    return PathPatch(Path(vertices, codes), facecolor=style.LOST, alpha=0.6, linewidth=0)
+
+def _own_part(flow: Flow, split: str) -> Counts:
+    """What dataset_split itself kept aside; it counts all prompts, whatever step they were lost in."""
+    counts = flow["dataset_split"][split]
+    if counts.rows_in != flow["prompts_seal"][split].rows_out:
+        raise _mismatch(split, "prompts_seal", flow["prompts_seal"][split].rows_out, "dataset_split", counts.rows_in)
+    known = {*EARLIER, *flow["clean_filter"][split].rejected}
+    own = {reason: n for reason, n in counts.rejected.items() if reason not in known}
+    return Counts("dataset_split", counts.rows_out + sum(own.values()), counts.rows_out, own)
+
+
+def _less(step: str, rows_in: int, rows_out: int, reason: str) -> Counts:
+    if rows_out > rows_in:
+        raise _mismatch("a split", step, rows_in, "the next step", rows_out)
+    return Counts(step, rows_in, rows_out, {reason: rows_in - rows_out} if rows_in > rows_out else {})
+
+
+def _check(flow: Flow) -> None:
+    for before, after in itertools.pairwise(flow):
+        for split, counts in flow[after].items():
+            if counts.rows_in != flow[before][split].rows_out:
+                raise _mismatch(split, before, flow[before][split].rows_out, after, counts.rows_in)
+
+
+def _mismatch(split: str, before: str, left: int, after: str, taken: int) -> InputError:
+    return InputError(
+        f"The counts do not reconcile: {split}: {before} left {left:,} rows, but {after} took {taken:,}. "
+        f"Some count files are of another state of the run: delete the outputs of {after} and run again."
+    )

@@ -3,26 +3,17 @@
 Reads nothing but the counts that every step wrote and the numbers of the other pages.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.common.counts import Counts, total
+from scripts.common.counts import Counts
 from scripts.common.files import read_json, write_text
 from scripts.common.logging import run
-from scripts.report import page
+from scripts.report import page, sankey
 from scripts.report.claims import Claims, compare, look_up, show
-from scripts.report.flow import draw_flow
-
-STEPS = {
-    "seeds_load": ("seeds", "raw rows become clean seeds"),
-    "prompts_seal": ("prompts", "seeds in kept topics meet templates"),
-    "generate_seal": ("texts", "the language model answers"),
-    "clean_filter": ("good texts", "broken, short and poor texts go"),
-    "deduplicate_verify": ("unique", "near-duplicates go"),
-    "decontaminate_scan": ("dataset", "texts that repeat benchmark rows go"),
-}
-"""Step → what it leaves, and what happens in it; in the order of the pipeline."""
+from scripts.report.flow import STEPS, follow, steps
 
 VERDICTS = {
     "equal": ("=", "equal", "good"),
@@ -35,21 +26,12 @@ VERDICTS = {
 """Verdict → sign, words, colour of its tag."""
 
 
-def by_step(counts: Iterable[Counts]) -> dict[str, Counts]:
-    """Step → its counts summed up, for the steps of the pipeline in their order."""
-    groups: dict[str, list[Counts]] = {step: [] for step in STEPS}
-    for each in counts:
-        if each.step in groups:
-            groups[each.step].append(each)
-    return {step: total(group, step) for step, group in groups.items() if group}
-
-
 def by_source(counts: Iterable[Counts]) -> dict[str, dict[str, Any]]:
     """Source → rows read, seeds, prompts, texts, … and the share of its seeds that fell on noise."""
     sources: dict[str, dict[str, Any]] = {}
     for each in counts:
-        if not each.source or each.step not in STEPS:
-            continue
+        if not each.source or each.step not in STEPS or each.step == "dataset_split":
+            continue  # what is counted for all sources together, or for a split
         row = sources.setdefault(each.source, {"read": 0, "noise_seeds": 0})
         leaves = STEPS[each.step][0].replace(" ", "_")
         row[leaves] = row.get(leaves, 0) + each.rows_out
@@ -61,9 +43,8 @@ def by_source(counts: Iterable[Counts]) -> dict[str, dict[str, Any]]:
     return sources
 
 
-def headlines(numbers: Mapping[str, Any], steps: Mapping[str, Counts]) -> list[dict[str, str]]:
+def headlines(numbers: Mapping[str, Any], seeds: Counts | None) -> list[dict[str, str]]:
     """The tiles: value, label, place of the figure among the claims."""
-    seeds = steps.get("seeds_load")
     wanted = [
         (seeds.rows_in if seeds else None, "rows read from all sources", ""),
         (look_up(numbers, "topics.kept"), f"topics kept, of {look_up(numbers, 'topics.topics')}", "topics.kept"),
@@ -94,31 +75,32 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Writes the page, the flow figure, the comparison and the headlines of the front page."""
     parser = page.parser(__doc__.split("\n")[0])
     parser.add_argument("--counts", type=Path, nargs="+", required=True, help="count files of all steps and parts")
+    parser.add_argument("--splits", type=json.loads, required=True, help="JSON: split → its sources")
     parser.add_argument("--pages", type=Path, nargs="+", required=True, help="numbers of the other pages")
     parser.add_argument("--figure", type=Path, required=True, help="SVG file of the flow to write")
     parser.add_argument("--headlines", type=Path, required=True, help="the tiles for the front page, to write")
     args = parser.parse_args(argv)
     counts = [Counts.read(path) for path in args.counts]
-    steps, sources = by_step(counts), by_source(counts)
+    flow = follow(counts, args.splits)
+    whole, sources = steps(flow), by_source(counts)
     numbers = {path.stem: read_json(path) for path in args.pages}
     numbers["counts"] = {
-        "steps": {step: {"in": each.rows_in, "out": each.rows_out} for step, each in steps.items()},
+        "steps": {step: {"in": each.rows_in, "out": each.rows_out} for step, each in whole.items()},
         "sources": sources,
     }
-    rows_read = steps["seeds_load"].rows_in if "seeds_load" in steps else 0
-    figure = draw_flow(("rows read", rows_read), [(STEPS[step][0], each) for step, each in steps.items()])
+    figure = sankey.draw(flow)
     claims = Claims.read(args.claims)
     stages = compare(claims, numbers, args.scale)
     verdicts = {name: sum(row["verdict"] == name for rows in stages.values() for row in rows) for name in VERDICTS}
     write_text(args.figure, figure)
     page.write_numbers(args.numbers, numbers["counts"] | {"verdicts": verdicts})
-    tiles = headlines(numbers, steps)
+    tiles = headlines(numbers, whole.get("seeds_load"))
     write_text(args.headlines, front_page(tiles, claims))
     page.write_page(
         args,
         tiles=tiles,
         figure=figure,
-        steps=steps,
+        steps=whole,
         meaning=STEPS,
         sources=sources,
         stages=stages,

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from scripts.common.errors import InputError
 from scripts.common.tables import iterate_batches
 
 
@@ -45,3 +46,27 @@ def rows_by_id(paths: Iterable[Path], ids: Iterable[str], columns: Sequence[str]
                     table = file.read_row_group(group, columns=["prompt_id", *columns], use_threads=False)
                     rows.update((row["prompt_id"], row) for row in table.filter(found).to_pylist())
     return rows
+
+
+def texts_by_id(generations: Iterable[Path], decisions: Iterable[Path], ids: Iterable[str]) -> dict[str, str]:
+    """Prompt id → text as clean left it, as scripts/clean/documents.py gives it, but read for these ids alone.
+
+    Args:
+        generations: sealed parts.
+        decisions: what clean decided of them.
+        ids: documents that clean kept.
+
+    Raises:
+        InputError: a document is in none of the parts, or was not kept.
+    """
+    wanted = sorted(set(ids))
+    texts = rows_by_id(generations, wanted, ["text"])
+    decided = rows_by_id(decisions, wanted, ["decision", "text"])
+    for each in wanted:
+        if each not in texts or decided.get(each, {}).get("decision") != "kept":
+            raise InputError(
+                f"document {each} is named by a later stage, but clean did not keep it. "
+                "Some tables are of another state of the run: delete deduplicate/ and decontaminate/ and run again."
+            )
+    changed = {each: decided[each]["text"] for each in wanted}
+    return {each: texts[each]["text"] if changed[each] is None else changed[each] for each in wanted}

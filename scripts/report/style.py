@@ -97,13 +97,13 @@ def to_svg(figure: "Figure", description: str) -> str:
     width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()
     head = f'width="{float(width):g}" height="{float(height):g}" style="font-family: {FONTS}" role="img"'
     svg = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', head, svg, count=1)
-    return re.sub(r"(<svg[^>]*>)", rf"\1\n <title>{_escape(description)}</title>", svg, count=1)
+    return re.sub(r"(<svg[^>]*>)", rf"\1\n <title>{escape(description)}</title>", svg, count=1)
 
 
 def add_tooltips(svg: str, tooltips: dict[str, str]) -> str:
     """Gives the groups with these ids (a matplotlib `gid`) a title that browsers show as a tooltip."""
     for group, text in tooltips.items():
-        svg = svg.replace(f'<g id="{group}">', f'<g id="{group}"><title>{_escape(text)}</title>', 1)
+        svg = svg.replace(f'<g id="{group}">', f'<g id="{group}"><title>{escape(text)}</title>', 1)
     return svg
 
 
@@ -161,5 +161,16 @@ def reference_line(axis: "Axes", x: float, text: str, left: bool = False) -> Non
     )  # fmt: skip
 
 
-def _escape(text: str) -> str:
+def tint(colour: str, strength: float) -> str:
+    """A colour mixed with white; strength 1 leaves it as it is.
+
+    >>> tint("#2a6f97", 0.5)
+    '#94b7cb'
+    """
+    parts = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return "#" + "".join(f"{round(255 - strength * (255 - part)):02x}" for part in parts)
+
+
+def escape(text: str) -> str:
+    """Text as it may stand in an SVG."""
     return plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

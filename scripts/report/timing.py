@@ -1,7 +1,8 @@
 """The timing page: how long every rule took and how much memory it needed, from Snakemake's benchmark files.
 
-This is the one page that differs between two runs of the same data. Tokens per second and GPU are those of all
-generation jobs together, start of the engine included; the published ones stand among the claims.
+Tokens per second and GPU are those of all generation jobs together, start of the engine included; the published ones
+stand among the claims. A plan that was made before (`snakemake plan`) is set against what its jobs took. This is the
+one page that differs between two runs of the same data.
 """
 
 import csv
@@ -15,6 +16,7 @@ from pathlib import Path
 from scripts.common.files import read_json, write_text
 from scripts.common.logging import run
 from scripts.report import page, style
+from scripts.workflow.reality import compare
 
 WIDTH = 1064
 
@@ -122,7 +124,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--generations", type=Path, required=True, help="numbers of the texts page")
     parser.add_argument("--gpus", type=int, default=0, help="GPUs of one generation job")
     parser.add_argument("--figure", type=Path, required=True, help="SVG file of the wall times to write")
+    parser.add_argument("--plan", type=Path, help="results/<run>/plan.json of `snakemake plan`; may be absent")
     args = parser.parse_args(argv)
+    plan = read_json(args.plan) if args.plan and args.plan.exists() else {"jobs": {}}
     timings = read_benchmarks(args.benchmarks) if args.benchmarks.is_dir() else []
     tokens, seconds = read_json(args.generations)["tokens"], seconds_of(timings, "generate_slice")
     numbers = {
@@ -139,6 +143,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args,
         numbers=numbers | {"clock": clock(numbers["seconds"])},
         timings=[dataclasses.asdict(timing) | {"clock": clock(timing.seconds)} for timing in timings],
+        plan=sorted(compare(plan, args.benchmarks.parent), key=lambda row: -row["hours"]),
         figure=figure,
         gpus=args.gpus,
         machine=f"{platform.system()} {platform.machine()} with {os.cpu_count()} CPU cores",

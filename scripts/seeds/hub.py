@@ -67,7 +67,7 @@ def translate(error: Exception, entry: Entry) -> Exception:
     if isinstance(error, InputError | Transient):
         return error
     if isinstance(error, OfflineModeIsEnabled) or "offline mode" in str(error).lower():
-        return InputError(f"source `{entry.source}`: HF_HUB_OFFLINE is set, so nothing can be downloaded. Unset it.")
+        return InputError(f"{entry.called}: HF_HUB_OFFLINE is set, so nothing can be downloaded. Unset it.")
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
     if status in RETRY_STATUS:
@@ -91,12 +91,12 @@ def refusal(entry: Entry, status: int | None, error: Exception) -> InputError:
         )
     elif missing or isinstance(error, Refused):
         advice = (
-            f"It has moved, is private or misspelt: look at {page}, correct `location` in resources/sources.tsv, log "
+            f"It has moved, is private or misspelt: look at {page}, correct its location in {entry.registry}, log "
             "in with `hf auth login` or set HF_TOKEN if it is private"
         )
     else:
-        advice = f"Look at {page}, and at location, config and split in resources/sources.tsv"
+        advice = f"Look at {page}, and at location, config and split in {entry.registry}"
     return InputError(
-        f"source `{entry.source}`: {entry.location} cannot be downloaded ({name}: {text[:500]}). "
+        f"{entry.called}: {entry.location} cannot be downloaded ({name}: {text[:500]}). "
         f"{advice}; {entry.how_to_leave_out}. {entry.note}"
     )

@@ -18,6 +18,7 @@ import dataclasses
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from scripts.common.errors import InputError
 from scripts.seeds.locks import Lock, read_lock
@@ -66,6 +67,9 @@ class Entry:
     note: str = ""
     lock: Lock | None = None
 
+    registry: ClassVar[str] = "resources/sources.tsv"
+    """Where a wrong location is corrected."""
+
     @property
     def is_local(self) -> bool:
         """Whether the rows lie on this machine already."""
@@ -95,6 +99,11 @@ class Entry:
     def kept_columns(self) -> list[str]:
         """The columns that reading needs; a download keeps no others."""
         return sorted({*self.columns.values(), *(rule.column for rule in self.filters)})
+
+    @property
+    def called(self) -> str:
+        """The beginning of every message about it."""
+        return f"source `{self.source}`"
 
     @property
     def how_to_leave_out(self) -> str:

@@ -109,6 +109,9 @@ def _explain(error: Any) -> list[str]:
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return [f"the key `{'.'.join(filter(None, [place, key]))}` is missing" for key in missing]
+    if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, int | float):
+        # Snakemake reads `--config document=0123456` as a number, and the digits that were typed are lost.
+        return [f"`{place}`: {error.message}. Give a text with a letter in it, or quote it in a file for --configfile"]
     return [f"`{place or 'config'}`: {error.message}"]
 
 

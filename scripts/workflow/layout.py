@@ -27,6 +27,7 @@ class Source:
         rows: rows read at most.
         parts: number of parts.
         slices: generation jobs of one part.
+        prompts: prompts to be expected of all its parts.
         split: the split of the dataset that its texts go to.
         cells: the cells of the mix (format/audience/language) → prompts asked for.
         templates: the template files of these cells.
@@ -37,6 +38,7 @@ class Source:
     rows: int
     parts: int
     slices: int
+    prompts: float
     split: str
     cells: Mapping[str, int]
     templates: Sequence[Path]
@@ -88,6 +90,7 @@ def read_sources(
             rows=wanted[name],
             parts=parts,
             slices=max(1, math.ceil(expected / parts / config["generate"]["prompts_per_slice"])),
+            prompts=expected,
             split=rows[name]["dataset_split"],
             cells=cells[name],
             templates=sorted({(fetched if template in original else folder) / template.file for template in used}),

@@ -9,6 +9,8 @@ import pytest
 
 from scripts.common import tables
 from scripts.common.counts import Counts, total
+from scripts.dataset import explain
+from scripts.dataset.finished import read_dataset
 from tests.snakemake import planned_jobs, snakemake
 
 STEPS = ("seeds", "prompts", "generations", "clean", "decontaminate")
@@ -128,6 +130,37 @@ def test_the_card_names_the_model_and_says_what_the_texts_are_worth(tiny_run):
     card = (tiny_run / "dataset" / "README.md").read_text()
     assert "tiny-lm" in card
     assert "meaning" in card
+
+
+def explained(run, given, capsys):
+    """The history that explain_document gives, as JSON."""
+    explain.main([str(run), given, "--json"])
+    return json.loads(capsys.readouterr().out)
+
+
+def test_every_kind_of_row_can_be_explained(tiny_run, capsys):
+    text = rows(tiny_run, "dataset/stories/train-*.parquet", tables.DATASET)[0]
+    history = explained(tiny_run, text["prompt_id"], capsys)
+    found = {step["name"]: step for step in [*history["origin"], *history["prompts"][text["prompt_id"]]]}
+    assert history["verdict"].startswith("in the dataset: stories/train-00000-of-")
+    assert found["training"]["summary"] == "in the mix of tiny"
+    assert found["seed"]["facts"]["licence"] == text["license"]
+    assert found["generation"]["facts"]["attempts in the ledger"]
+    decisions = rows(tiny_run, "clean/*/part-*.parquet", tables.DECISIONS)
+    removed = next(row for row in decisions if row["decision"] == "removed")
+    verdict = explained(tiny_run, removed["prompt_id"][:12], capsys)["verdict"]
+    assert verdict.startswith(f"left out at step quality: {removed['reason']}")
+    duplicate = rows(tiny_run, "deduplicate/removed.parquet", tables.NEAR_DUPLICATES)[0]
+    verdict = explained(tiny_run, duplicate["removed_id"], capsys)["verdict"]
+    assert verdict.startswith(f"left out at step duplicates: near_duplicate of {duplicate['kept_id']}")
+    files = sorted(tiny_run.glob("seeds/web/part-*.rejected.parquet"))
+    rejected = next(row for path in files for row in tables.iterate_rows(path, tables.REJECTED))
+    assert rejected["reason"] in explained(tiny_run, rejected["id"], capsys)["verdict"]
+
+
+def test_the_dataset_is_whole_as_an_upload_wants_it(tiny_run):
+    files = read_dataset(tiny_run / "dataset")
+    assert sum(file.rows or 0 for file in files) == counts(tiny_run, "decontaminate").rows_out
 
 
 def test_training_lowers_the_loss(tiny_run):

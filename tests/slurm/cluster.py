@@ -1,7 +1,8 @@
-"""A throw-away Slurm cluster on one machine: real munged, slurmctld and two slurmd, all state in one folder.
+"""A throw-away Slurm cluster on one machine: real munged, slurmctld and three slurmd, all state in one folder.
 
 It needs root and the Debian packages slurmctld, slurmd, slurm-client and munge, but no systemd, database, cgroups or
-GPU: the two GPUs of node `gpu1` are plain device files that Slurm counts and hands out like real ones.
+GPU: the two GPUs of node `gpu1` are plain device files that Slurm counts and hands out like real ones. A job of the
+partition `urgent` takes the place of others, which are queued again. Several clusters can be up at a time.
 """
 
 import contextlib
@@ -16,7 +17,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sinfo")
-DAEMONS = ("slurmd-cpu1", "slurmd-gpu1", "slurmctld", "munged")
+NODES = ("cpu1", "cpu2", "gpu1")
+DAEMONS = (*(f"slurmd-{node}" for node in NODES), "slurmctld", "munged")
+CLIENTS = ("srun", "squeue", "scontrol")
 
 CONFIGURATION = """
 ClusterName=test
@@ -33,9 +36,10 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd-%n.log
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/pgid
 TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
+JobAcctGatherType=jobacct_gather/{gather}
+JobAcctGatherFrequency=1
 AccountingStorageType=accounting_storage/none
 MpiDefault=none
 SwitchType=switch/none
@@ -47,10 +51,15 @@ SchedulerParameters=sched_interval=1,sched_min_interval=10000,bf_interval=1,batc
 MinJobAge=600
 ReturnToService=2
 KillWait=2
+UnkillableStepTimeout=300
 PropagateResourceLimits=NONE
-NodeName=cpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu_port} CPUs=8 RealMemory=64000
-NodeName=gpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={gpu_port} CPUs=8 RealMemory=64000 Gres=gpu:h200:2
-PartitionName=cpu Nodes=cpu1 Default=YES MaxTime=2-00:00:00 State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+NodeName=cpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu1} CPUs=8 RealMemory=64000
+NodeName=cpu2 NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu2} CPUs=8 RealMemory=64000
+NodeName=gpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={gpu1} CPUs=8 RealMemory=64000 Gres=gpu:h200:2
+PartitionName=cpu Nodes=cpu1,cpu2 LLN=YES Default=YES MaxTime=2-00:00:00 State=UP
+PartitionName=urgent Nodes=cpu1,cpu2 PriorityTier=10 PreemptMode=OFF MaxTime=1:00:00 State=UP
 PartitionName=gpu Nodes=gpu1 MaxTime=2-00:00:00 State=UP
 """
 
@@ -64,9 +73,13 @@ def missing() -> list[str]:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Mapping[str, str]]:
-    """Starts the cluster, yields the environment its clients need, and stops its daemons."""
-    environment = _configure(folder)
+def running(folder: Path, enforce_memory: bool = False) -> Iterator[Mapping[str, str]]:
+    """Starts the cluster, yields the environment its clients need, and stops its daemons.
+
+    Without cgroups Slurm enforces memory by looking at the processes of a job once a second; the state of a job that
+    it kills is FAILED, not OUT_OF_MEMORY.
+    """
+    environment = _configure(folder, "linux\nJobAcctGatherParams=OverMemoryKill" if enforce_memory else "none")
     try:
         _start(folder, environment)
         yield environment
@@ -75,25 +88,28 @@ def running(folder: Path) -> Iterator[Mapping[str, str]]:
             _stop(folder / f"{name}.pid")
 
 
-def _configure(folder: Path) -> dict[str, str]:
+def _configure(folder: Path, gather: str) -> dict[str, str]:
     folder.mkdir(parents=True)
     folder.chmod(0o755)
-    for name in ("state", "spool-cpu1", "spool-gpu1", "bin"):
+    for name in ("state", "bin", *(f"spool-{node}" for node in NODES)):
         (folder / name).mkdir()
     key = folder / "munge.key"
     key.write_bytes(secrets.token_bytes(1024))
     key.chmod(0o600)
-    port, cpu_port, gpu_port = _free_ports(3)
+    port, *node_ports = _free_ports(1 + len(NODES))
     host = socket.gethostname().split(".")[0]
     configuration = folder / "slurm.conf"
     configuration.write_text(
-        CONFIGURATION.format(folder=folder, host=host, port=port, cpu_port=cpu_port, gpu_port=gpu_port)
+        CONFIGURATION.format(
+            folder=folder, host=host, port=port, gather=gather, **dict(zip(NODES, node_ports, strict=True))
+        )
     )
     (folder / "gres.conf").write_text(GPUS)
     # Snakemake's job step removes every SLURM_* variable before its inner srun, SLURM_CONF included.
-    srun = folder / "bin" / "srun"
-    srun.write_text(f'#!/bin/sh\nSLURM_CONF={configuration} exec {shutil.which("srun", path=_path())} "$@"\n')
-    srun.chmod(0o755)
+    for name in CLIENTS:
+        client = folder / "bin" / name
+        client.write_text(f'#!/bin/sh\nSLURM_CONF={configuration} exec {shutil.which(name, path=_path())} "$@"\n')
+        client.chmod(0o755)
     return {**os.environ, "SLURM_CONF": str(configuration), "PATH": f"{folder / 'bin'}:{_path()}"}
 
 
@@ -111,14 +127,14 @@ def _start(folder: Path, environment: Mapping[str, str]) -> None:
         f"--log-file={folder}/munged.log",
     )
     call("slurmctld", "-c", "-f", f"{folder}/slurm.conf")
-    for node in ("cpu1", "gpu1"):
+    for node in NODES:
         call("slurmd", "-N", node, "-f", f"{folder}/slurm.conf")
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         states = subprocess.run(
             ["sinfo", "-h", "-N", "-o", "%T"], env=environment, capture_output=True, text=True, check=False
         ).stdout.split()
-        if states == ["idle", "idle"]:
+        if set(states) == {"idle"}:
             return
         time.sleep(0.2)
     logs = "\n".join(path.read_text()[-2000:] for path in sorted(folder.glob("*.log")))

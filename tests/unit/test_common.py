@@ -85,6 +85,19 @@ def test_an_empty_table_keeps_its_columns(tmp_path):
     assert tables.read_table(tmp_path / "a.parquet", tables.SEEDS).schema.names == tables.SEEDS.names
 
 
+@given(st.lists(st.sampled_from("abc"), max_size=12), st.integers(min_value=1, max_value=5))
+def test_rows_are_found_by_a_value_wherever_they_stand(tmp_path_factory, values, rows_per_group):
+    path = tmp_path_factory.mktemp("found") / "table.parquet"
+    schema = pa.schema([("key", pa.string()), ("place", pa.int64())])
+    rows = [{"key": value, "place": place} for place, value in enumerate(values)]
+    tables.write_batches(path, tables.in_batches(rows, rows_per_group), schema)
+    found = list(tables.find_rows(path, schema, "key", "b"))
+    assert found == [(row["place"], row) for row in rows if row["key"] == "b"]
+    assert list(tables.find_rows(path, schema, "place", 3, ["key"])) == [
+        (row["place"], {"key": row["key"]}) for row in rows if row["place"] == 3
+    ]
+
+
 def test_a_table_of_another_kind_is_refused_by_name(tmp_path):
     pq.write_table(pa.table({"x": [1]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match=r"a\.parquet lacks the column"):

@@ -76,7 +76,8 @@ def test_licence_and_origin_of_every_source_arrive_in_the_dataset(tmp_path, sour
     rest = {"rejected": tmp_path / "rejected.parquet", "counts": tmp_path / "counts.json"}
     load.main([*registry, *arguments(output=names["seeds"], **rest)])
     seeds = {seed["seed_id"]: seed for seed in read_table(names["seeds"], SEEDS).to_pylist()}
-    prompts = [{"prompt_id": content_id(seed), "prompt": "Write.", "seed_id": seed} for seed in seeds]
+    published = {"prompt": "Write.", "seed_data": source, "format": "blogpost", "audience": "general"}
+    prompts = [{"prompt_id": content_id(seed), "seed_id": seed, **published} for seed in seeds]
     write_table(names["prompts"], prompts, PROMPTS)
     write_table(names["contamination"], [], CONTAMINATION)
     write_table(tmp_path / "removed.parquet", [], NEAR_DUPLICATES)

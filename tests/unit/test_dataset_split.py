@@ -65,7 +65,7 @@ def write_part(folder, ids, part="000", source="web", texts=None, failed=(), con
 
 def write_duplicates(folder, removed=()):
     path = folder / "removed.parquet"
-    found = [{"removed_id": name, "kept_id": "a", "jaccard": 0.9, "cluster": 0} for name in removed]
+    found = [{"removed_id": name, "kept_id": "a", "jaccard": 0.9, "cluster": "a"} for name in removed]
     write_table(path, found, NEAR_DUPLICATES)
     return path
 
@@ -190,12 +190,73 @@ def test_the_card_sums_rare_licences_up():
     assert found["others"] == {"licences": 11, "rows": 11}
 
 
+SUMMARY = {
+    "documents": 400,
+    "rounds": 4,
+    "clusters": 5,
+    "members": 12,
+    "largest_cluster": 3,
+    "removed": 4,
+    "spared": 3,
+    "minimum_jaccard": 0.7,
+    "maximum_cluster": 1000,
+    "minhash": {"clusters": 4, "members": 10, "removed": 6},
+    "sources": {"web": 300, "openstax": 100},
+    "formats": {"blogpost": 400},
+    "by_source": {"web": {"web": 1, "openstax": 2}, "openstax": {"openstax": 1}},
+    "by_format": {"blogpost": {"blogpost": 4}},
+    "by_format_same_seed": {"blogpost": {"blogpost": 3}},
+    "alarms": [],
+}
+GENERATION = {
+    "model": "resources/tiny-lm",
+    "revision": "files-0123456789abcdef",
+    "engines": {"transformers": 3},
+    "sampling": {
+        "temperature": 0.6,
+        "top_p": 0.95,
+        "top_k": 50,
+        "repetition_penalty": 1.2,
+        "max_new_tokens": 320,
+        "stop": ["<|end|>"],
+    },
+    "seed": 1234,
+    "total": {"texts": 3, "finish_reasons": {"stop": 2, "length": 1}},
+}
+RULE = {"ngram": 10, "ratio": 0.5, "short_rows": "report"}
+ALARM = {
+    "cluster": "0a" * 16,
+    "size": 2345,
+    "sources": {"web": 2300, "openstax": 45},
+    "formats": {"blogpost": 2345},
+    "examples": ["0a" * 16],
+    "jaccard": {"pairs": 10, "minimum": 0.5, "median": 0.75, "maximum": 1.0},
+}
+CONTROL = {
+    "planted": 16,
+    "hosts": 16,
+    "kinds": [
+        {
+            "kind": "whole",
+            "description": "the whole row",
+            "planted": 8,
+            "expected_removed": 8,
+            "removed": 8,
+            "agreed": 8,
+        },
+        {"kind": "nine", "description": "nine | words", "planted": 8, "expected_removed": 0, "removed": 0, "agreed": 8},
+    ],
+    "recall": {"value": 1.0, "low": 0.676, "high": 1.0, "found": 8, "of": 8},
+    "precision": {"value": 1.0, "low": 0.676, "high": 1.0, "right": 8, "of": 8},
+    "clean": {"documents": 16, "removed": 0},
+}
+
+
 def write_card(folder, splits, passed_on=3, permissive=False, **changes):
     counts = Counts("decontaminate_scan", passed_on, passed_on, {}, "web", "000")
     counts.write(folder / "scan.counts.json")
-    (folder / "summary.json").write_text(
-        json.dumps({"documents": 4, "removed": 1, "clusters": 1, "spared": 0, "minimum_jaccard": 0.7})
-    )
+    (folder / "summary.json").write_text(json.dumps(SUMMARY))
+    (folder / "manifest.json").write_text(json.dumps(GENERATION))
     cut = {"opening": {"action": "cut", "removed": 0, "flagged": 0, "cut": 7}}
     (folder / "cleaned.json").write_text(json.dumps({"rules": cut}))
     cells = {"piqa": {"documents": 2, "rows": 1}}
@@ -217,14 +278,9 @@ def write_card(folder, splits, passed_on=3, permissive=False, **changes):
         "used": ["web"],
         "name": 'A "quoted" name: yes',
         "scale": "tiny",
-        "engine": "transformers",
-        "model": "resources/tiny-lm",
-        "revision": "main",
-        "temperature": 0.6,
-        "top_p": 0.95,
-        "top_k": 50,
-        "repetition_penalty": 1.2,
-        "max_new_tokens": 320,
+        "deduplicate": {"ngram": 5, "buckets": 14, "hashes_per_bucket": 8},
+        "decontaminate": RULE,
+        "generations": folder / "manifest.json",
         "minimum_tokens": 150,
         "tokenizer": "resources/tiny-lm",
         "cleaned": folder / "cleaned.json",

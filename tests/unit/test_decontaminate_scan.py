@@ -1,8 +1,11 @@
 import json
+import operator
 import os
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from scripts.common.counts import Counts
@@ -10,6 +13,8 @@ from scripts.common.errors import InputError
 from scripts.common.tables import (
     BENCHMARK_ROWS,
     CONTAMINATION,
+    DECISIONS,
+    GENERATIONS,
     NEAR_DUPLICATES,
     read_table,
     write_table,
@@ -118,23 +123,145 @@ def test_nine_shared_words_make_no_candidate(scanner, rows):
 
 
 def test_odd_documents_are_scanned(scanner, rows):
-    for text in ("", " ", "\ud800 lone", "a" * 100_000):
+    for text in ("", " ", "\ud800 lone", "\0", "a" * 100_000):
         assert list(scanner.pairs("id", text)) == []
-    huge = FILLER * 20_000 + rows[0]["text"]
-    assert removed(scanner, huge) == [(rows[0]["benchmark"], rows[0]["row"])]
+    for between in ("\0", "\ud800", " \ud83d \0"):
+        assert removed(scanner, rows[0]["text"].replace(" ", between)) == [(rows[0]["benchmark"], rows[0]["row"])]
+
+
+def part_of(folder, texts, ids=None, part="000"):
+    """A sealed part of which clean keeps everything."""
+    generations, decisions = sealed_part(folder, texts, ids, part=part)
+    table = read_table(decisions, DECISIONS)
+    kept = table.set_column(1, "decision", pa.array(["kept"] * table.num_rows))
+    write_table(decisions, kept, DECISIONS)
+    return generations, decisions
+
+
+def scan_part(folder, built, part, duplicates=(), output="found.parquet", **more):
+    """Scans a part; returns the pairs and the counts."""
+    removed_ids, uncheckable = folder / "removed.parquet", more.pop("uncheckable", built / "uncheckable.parquet")
+    write_table(removed_ids, [{"removed_id": name} for name in duplicates], NEAR_DUPLICATES)
+    flags = arguments(
+        generations=part[0],
+        decisions=part[1],
+        duplicates=removed_ids,
+        rows=built / "rows.parquet",
+        uncheckable=uncheckable,
+        source="web",
+        part="000",
+        output=folder / output,
+        counts=folder / f"{output}.counts.json",
+        **more,
+    )
+    scan.main(flags)
+    return read_table(folder / output, CONTAMINATION).to_pylist(), Counts.read(folder / f"{output}.counts.json")
+
+
+def test_an_empty_part_gives_an_empty_table(tmp_path, built):
+    pairs, counts = scan_part(tmp_path, built, part_of(tmp_path, []))
+    assert (pairs, counts.rows_in, counts.rows_out) == ([], 0, 0)
+
+
+def test_a_document_of_five_megabytes_is_scanned(tmp_path, built, rows):
+    huge = FILLER * 28_000 + rows[0]["text"] + " " + FILLER * 28_000
+    assert len(huge) > 5_000_000
+    pairs, counts = scan_part(tmp_path, built, part_of(tmp_path, [FILLER, huge, FILLER], ["a", "huge", "b"]))
+    assert [(pair["prompt_id"], pair["row"], pair["ratio"]) for pair in pairs] == [("huge", rows[0]["row"], 1.0)]
+    assert (counts.rows_in, counts.rows_out) == (3, 2)
+
+
+def test_how_documents_are_cut_into_parts_changes_no_pair(tmp_path, built, rows):
+    texts = [row["text"] + FILLER for row in rows[::7]] + [FILLER, "Ünïcödé \u0001 " + rows[1]["text"].upper()]
+    ids = [f"{number:03d}" for number in range(len(texts))]
+    whole, _ = scan_part(tmp_path, built, part_of(tmp_path, texts, ids))
+    apart = []
+    for number, cut in enumerate((slice(0, 1), slice(1, 9), slice(9, None))):
+        part = part_of(tmp_path, texts[cut], ids[cut], part=f"{number:03d}")
+        apart += scan_part(tmp_path, built, part)[0]
+    assert apart == whole
+    assert len({pair["prompt_id"] for pair in whole if pair["decision"] == "removed"}) == len(texts) - 1
+    turned = part_of(tmp_path, texts[::-1], ids[::-1])
+    key = operator.itemgetter("prompt_id", "benchmark", "row")
+    assert sorted(scan_part(tmp_path, built, turned)[0], key=key) == sorted(whole, key=key)
+
+
+SHORT = [
+    {"benchmark": "piqa", "row": "7", "text": "Why is the sky blue?", "tokens": "why is the sky blue", "n_tokens": 5},
+    {"benchmark": "piqa", "row": "8", "text": "The sky?", "tokens": "the sky", "n_tokens": 2},
+    {"benchmark": "piqa", "row": "9", "text": "?", "tokens": "", "n_tokens": 0},
+]
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({}, []),
+        ({"short_rows": "report"}, []),
+        ({"short_rows": "remove"}, [("child", "7")]),
+        ({"short_rows": "remove", "minimum_short": 0}, [("child", "7"), ("child", "8"), ("part", "8")]),
+    ],
+)
+def test_short_rows_remove_documents_that_hold_one_whole_if_asked_to(tmp_path, built, flags, expected):
+    write_table(tmp_path / "short.parquet", SHORT, BENCHMARK_ROWS)
+    texts = ["“Why is the SKY blüe?” the child asked.", "Why is the sky so blue?", "It rained. Skyblue is a colour."]
+    part = part_of(tmp_path, texts, ["child", "part", "none"])
+    pairs, counts = scan_part(tmp_path, built, part, uncheckable=tmp_path / "short.parquet", **flags)
+    assert [(pair["prompt_id"], pair["row"]) for pair in pairs] == expected
+    assert all((pair["rule"], pair["ratio"], pair["decision"]) == ("short_row", 1.0, "removed") for pair in pairs)
+    assert [pair["span"] for pair in pairs if pair["row"] == "7"] == ["why is the sky blue"] * (
+        ("child", "7") in expected
+    )
+    assert counts.rows_in - counts.rows_out == len({name for name, _ in expected})
+
+
+def replace_texts(path, texts):
+    """Gives a sealed part other texts, as bytes."""
+    table = read_table(path, GENERATIONS)
+    pq.write_table(table.set_column(1, "text", pa.array(texts, pa.binary()).view(pa.string())), path)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"), [(None, "missing"), (b"half \xed\xa0\x80 pair", "not UTF-8"), (b"\xff", "not UTF-8")]
+)
+def test_a_kept_text_that_is_none_is_named(tmp_path, built, text, problem):
+    part = part_of(tmp_path, ["one", "two", "three"], ["a", "b", "c"])
+    replace_texts(part[0], [b"one", text, b"three"])
+    with pytest.raises(InputError, match=rf"part-000.parquet: the text of b is {problem}.*Delete the second file"):
+        scan_part(tmp_path, built, part)
+    assert scan_part(tmp_path, built, part, duplicates=["b"])[1].rows_in == 2
+
+
+def test_two_texts_of_one_prompt_are_refused(tmp_path, built):
+    part = part_of(tmp_path, ["one", "two", "three"], ["a", "b", "a"])
+    with pytest.raises(InputError, match=r"generations/web/part-000.parquet .* have prompt a more than once.*delete"):
+        scan_part(tmp_path, built, part)
+
+
+@pytest.mark.parametrize("name", ["rows", "generations"])
+def test_a_damaged_file_is_named(tmp_path, built, name):
+    part = part_of(tmp_path, ["text " * 5000])
+    files = {"rows": built / "rows.parquet", "generations": part[0]}
+    data = files[name].read_bytes()
+    (tmp_path / "rows.parquet").write_bytes((built / "rows.parquet").read_bytes())
+    (tmp_path / "uncheckable.parquet").write_bytes((built / "uncheckable.parquet").read_bytes())
+    damaged = {"rows": tmp_path / "rows.parquet", "generations": part[0]}[name]
+    damaged.write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match=rf"{damaged.name} is not a readable Parquet file.*Delete it"):
+        scan_part(tmp_path, tmp_path, part)
 
 
 def run_scan(folder, built, planted, ids, duplicates, hash_seed):
     """Scans a part in a process of its own and returns the path of what it found."""
     generations, decisions = sealed_part(folder, planted, ids)
     removed_ids, output = folder / "removed.parquet", folder / "decontaminate" / "web" / "part-000.parquet"
-    rows = [{"removed_id": name, "kept_id": "x", "jaccard": 1.0, "cluster": 0} for name in duplicates]
-    write_table(removed_ids, rows, NEAR_DUPLICATES)
+    write_table(removed_ids, [{"removed_id": name} for name in duplicates], NEAR_DUPLICATES)
     flags = arguments(
         generations=generations,
         decisions=decisions,
         duplicates=removed_ids,
         rows=built / "rows.parquet",
+        uncheckable=built / "uncheckable.parquet",
         source="web",
         part="000",
         output=output,
@@ -161,13 +288,14 @@ def test_results_do_not_depend_on_the_hash_seed_and_counts_add_up(tmp_path, buil
             counts=[outputs[0].with_suffix(".counts.json")],
             rows=built / "rows.parquet",
             uncheckable=built / "uncheckable.parquet",
+            claims="resources/claims.tsv",
             output=tmp_path / "table.json",
         )
     )
     result = json.loads((tmp_path / "table.json").read_text())
     web = result["groups"][0]
     assert (web["group"], web["documents"], web["removed"]) == ("web, stanford, openstax", 4, 3)
-    assert web["cells"][rows[3]["benchmark"]] == {"documents": 2, "rows": 1}
+    assert web["cells"][rows[3]["benchmark"]] | {"documents": 2, "rows": 1} == web["cells"][rows[3]["benchmark"]]
     assert web["published"]["cells"]["boolq"] == "386 (41)"
     assert [line["group"] for line in result["groups"]][-1] == "others"
     for line in result["benchmarks"]:

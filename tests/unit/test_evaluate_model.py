@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.benchmarks.rows import BENCHMARKS, Item, read_items
+from scripts.benchmarks.load import read_items
+from scripts.benchmarks.rows import BENCHMARKS, Item
 from scripts.common.errors import InputError
 from scripts.evaluate.model import collect, evaluate, main
 from scripts.evaluate.tasks import query, write_items

@@ -52,16 +52,13 @@ def test_samples_are_the_smallest_ids_of_all_files_and_found_again_by_id(tmp_pat
     assert {key: row["text"] for key, row in rows.items()} == {"f": "text f", "a": "text a"}
 
 
-def test_counts_are_summed_by_step_and_by_source():
+def test_counts_are_summed_by_source():
     counts = [
         Counts("seeds_load", 10, 8, {"too_short": 2}, "web", "000"),
         Counts("seeds_load", 5, 5, {}, "wikihow", "000"),
         Counts("prompts_seal", 8, 5, {"noise": 4}, "web", "000", added=1),
         Counts("prompts_build", 8, 5, {"noise": 4}, "web", "000", added=1),
     ]
-    steps = overview.by_step(counts)
-    assert list(steps) == ["seeds_load", "prompts_seal"]
-    assert (steps["seeds_load"].rows_in, dict(steps["seeds_load"].rejected)) == (15, {"too_short": 2})
     sources = overview.by_source(counts)
     assert (sources["web"]["read"], sources["web"]["prompts"], sources["web"]["noise"]) == (10, 5, 0.5)
     assert sources["wikihow"]["noise"] is None

@@ -10,10 +10,9 @@ from scripts.common.files import write_json
 from scripts.common.ids import content_id
 from scripts.common.tables import (
     CLUSTER_SAMPLE,
-    CONTAMINATION,
     DATASET,
+    DECISIONS,
     GENERATIONS,
-    NEAR_DUPLICATES,
     PROMPTS,
     TOPICS,
     write_table,
@@ -22,7 +21,6 @@ from scripts.report import (
     contamination,
     duplicates,
     evaluation,
-    flow,
     generations,
     overview,
     prompts,
@@ -32,9 +30,9 @@ from scripts.report import (
     topics,
     training,
 )
+from tests.unit.reported import NASTY, write_contamination, write_duplicates
 
 ROOT = Path(__file__).parents[2]
-NASTY = '<script>alert(1)</script> & "quotes"'
 WORDS = ["water", "moves", "through", "soil", "and", "roots", "drink", "it", "while", "leaves", "give", "it", "back"]
 SHAPE = {
     "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
@@ -93,17 +91,10 @@ def write_run(folder, texts):
         {"prompts": texts, "by_source_format_audience": cells, "topic_share": share, "web_share": share["web"],
          "templates": templates},
     )  # fmt: skip
-    pairs = [{"removed_id": ids[1], "kept_id": ids[0], "jaccard": 0.91, "cluster": 0}] if texts else []
-    write_table(folder / "removed.parquet", pairs, NEAR_DUPLICATES)
-    summary = {"documents": texts, "clusters": len(pairs), "members": 2, "largest_cluster": 2, "spared": 0}
-    write_json(folder / "summary.json", summary | {"removed": len(pairs), "minimum_jaccard": 0.7})
-    match = {"benchmark": "boolq", "row": "3", "span": NASTY, "decision": "removed", "ratio": 0.8}
-    found = [match | {"prompt_id": ids[0]}] if texts else []
-    write_table(folder / "decontaminate/web/part-000.parquet", found, CONTAMINATION)
-    benchmark = {"benchmark": "boolq", "name": "BoolQ", "checked": 4, "uncheckable": 1}
-    cell = {"boolq": {"documents": len(found), "rows": len(found)}}
-    group = {"group": "web, stanford", "documents": texts, "removed": len(found), "cells": cell, "published": None}
-    write_json(folder / "table.json", {"benchmarks": [benchmark] if texts else [], "groups": [group] if texts else []})
+    decided = [{"prompt_id": each, "decision": "kept", "reason": "", "flags": []} for each in ids]
+    write_table(folder / "clean/web/part-000.parquet", decided, DECISIONS)
+    write_duplicates(folder, ids)
+    write_contamination(folder, ids)
     group = {"texts": texts, "kept": texts, "removed": {}, "flagged": {"code": 3} if texts else {}, "cut": {}}
     rules = {"code": {"action": "flag", "removed": 0, "flagged": len(group["flagged"]), "cut": 0}}
     code = {NASTY: {"parsed": 1, "failed": 3, "not_judged": 0}} if texts else {}
@@ -115,8 +106,18 @@ def write_run(folder, texts):
     write_json(folder / "config.yaml", {"model": {"model_config": SHAPE}})
     score = {"n": 5, "withheld": 0, "chance": 0.5, "score": {"acc_norm": 0.6}, "stderr": {"acc_norm_stderr": 0.2}}
     write_json(folder / "scores.json", {"boolq": score} if texts else {})
-    Counts("seeds_load", 2 * texts, texts, {"too_short": texts} if texts else {}, "web", "000").write(folder / "a.json")
-    Counts("prompts_seal", texts, texts, {}, "web", "000").write(folder / "b.json")
+    lost = min(texts, 1)
+    for step, rows_in, reason in (
+        ("seeds_load", 2 * texts, "too_short"), ("prompts_seal", texts, ""), ("generate_seal", texts, ""),
+        ("clean_filter", texts, ""), ("deduplicate_verify", texts, "near_duplicate"),
+        ("decontaminate_scan", texts - lost, "contaminated"),
+    ):  # fmt: skip
+        n = texts if step == "seeds_load" else lost
+        source = "" if step == "deduplicate_verify" else "web"
+        rejected = {reason: n} if reason and texts else {}
+        Counts(step, rows_in, rows_in - sum(rejected.values()), rejected, source).write(folder / f"counts/{step}.json")
+    reasons = {"near_duplicate": lost, "contaminated": lost, "licence": lost} if texts else {}
+    Counts("dataset_split", texts, texts - 3 * lost, reasons, "web").write(folder / "counts/dataset.json")
     (folder / "benchmarks/seeds_load").mkdir(parents=True)
     if texts:
         (folder / "benchmarks/seeds_load/000.tsv").write_text("s\tmax_rss\tcpu_time\n1.5\t90\t1.2\n", encoding="utf-8")
@@ -129,6 +130,8 @@ def pick(row, schema):
 def build(folder, output, scale="tiny"):
     """Makes every page of the run in `folder`; returns page → HTML."""
     config = json.dumps({"seed": 1, "fraction": 1.0, "run": "test", "llm": {"engine": "transformers"}, "stop": [NASTY]})
+    texts = ["--generations", folder / "generations/web/part-000.parquet",
+             "--decisions", folder / "clean/web/part-000.parquet"]  # fmt: skip
     flags = {
         "topics": ["--sample", folder / "sample.parquet", "--topics", folder / "topics.parquet",
                    "--fit", folder / "fit.json", "--counts", folder / "assigned.json", "--sizes", output / "sizes.svg"],
@@ -137,16 +140,18 @@ def build(folder, output, scale="tiny"):
                     "--lengths", output / "lengths.svg"],
         "generations": ["--generations", folder / "generations/web/part-000.parquet",
                         "--cleaned", folder / "cleaned.json", "--dataset", folder / "dataset/web"],
-        "duplicates": ["--removed", folder / "removed.parquet", "--summary", folder / "summary.json",
-                       "--generations", folder / "generations/web/part-000.parquet"],
+        "duplicates": ["--removed", folder / "removed.parquet", "--summary", folder / "summary.json", *texts],
         "contamination": ["--table", folder / "table.json", "--parts", folder / "decontaminate/web/part-000.parquet",
-                          "--ratio", "0.5", "--ngram", "10"],
+                          "--control", folder / "control.json", "--rows", folder / "rows.parquet",
+                          "--uncheckable", folder / "uncheckable.parquet", *texts, "--ratio", "0.5", "--ngram", "10",
+                          "--minimum-block", "5", "--short-rows", "remove", "--minimum-short", "5"],
         "training": ["--log", folder / "log.jsonl", "--config", folder / "config.yaml", "--experiment", "tiny"],
         "evaluation": ["--scores", folder / "scores.json", "--experiment", "tiny"],
         "provenance": ["--config", config, "--paper", ROOT / "config/config.yaml",
                        "--generations", output / "numbers/generations.json"],
         "timing": ["--benchmarks", folder / "benchmarks", "--generations", output / "numbers/generations.json"],
-        "overview": ["--counts", folder / "a.json", folder / "b.json", "--headlines", output / "headlines.rst",
+        "overview": ["--counts", *sorted((folder / "counts").glob("*.json")), "--splits", '{"web": ["web"]}',
+                     "--headlines", output / "headlines.rst",
                      "--pages", *(output / f"numbers/{name}.json" for name in list(PAGES)[:-2])],
     }  # fmt: skip
     for name, module in PAGES.items():
@@ -252,13 +257,6 @@ def test_labels_of_the_map_do_not_touch_and_large_clusters_come_first():
     sample = [{"seed_id": f"{k:03d}", "cluster_id": c, "x": x, "y": 0} for k, (c, x) in enumerate(places)]
     svg = topics.draw_map(sample, [topic(c, f"topic {c}") for c in range(4)])
     assert [f">topic {c}</text>" in svg for c in range(4)] == [False, True, True, True]
-
-
-def test_the_flow_shows_every_count_and_reason():
-    counts = Counts("prompts_seal", 1000, 1500, {"noise": 400, "topic_removed": 100}, added=1000)
-    svg = flow.draw_flow(("rows read", 1000), [("prompts", counts)])
-    for text in ("1,000", "1,500", "+ 1,000", "− 500", "noise 400", "topic removed 100"):
-        assert f">{text}<" in svg
 
 
 def test_a_tooltip_is_escaped():

@@ -85,6 +85,13 @@ def test_a_missing_file_is_named_with_its_key(user, message):
         resolved(**user)
 
 
+def test_a_text_that_the_command_line_makes_a_number_says_how_to_give_it():
+    with pytest.raises(
+        InputError, match=r"`document`: 1234567 is not of type 'string'\. Give a text with a letter in it"
+    ):
+        resolved(document=1234567)
+
+
 def test_a_hub_id_is_not_taken_for_a_folder():
     assert resolved(llm={"model": "mistralai/Mixtral-8x7B-Instruct-v0.1"})
 

@@ -75,7 +75,7 @@ def stall(handler: Handler) -> None:
 @contextlib.contextmanager
 def serve(*actions: Action, name: str = "data.jsonl") -> Iterator[tuple[str, Sequence[dict[str, str]]]]:
     """The address of a file on a server with these actions, and the headers of the requests it has had."""
-    with _running(Handler) as (address, server):
+    with running(Handler) as (address, server):
         server.actions, server.requests = actions, []
         yield f"{address}/{name}", server.requests
 
@@ -164,12 +164,13 @@ class Hub:
 @contextlib.contextmanager
 def serve_hub(folder: Path) -> Iterator[Hub]:
     """A Hub whose dataset lies in a folder."""
-    with _running(HubHandler) as (address, server):
+    with running(HubHandler) as (address, server):
         yield Hub(server, address, folder)
 
 
 @contextlib.contextmanager
-def _running(handler: type[Handler]) -> Iterator[tuple[str, Any]]:
+def running(handler: type[Handler]) -> Iterator[tuple[str, Any]]:
+    """The address and the server, with a handler of its own kind."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.over = threading.Event()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

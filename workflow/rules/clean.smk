@@ -25,8 +25,8 @@ rule clean_filter:
     conda:
         "../../envs/datatrove.yaml"
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         options=flags("clean", "minimum_tokens", "minimum_characters", "rules", "repetition", "run_code"),
         tokenizer=flags("tokenize", "tokenizer"),

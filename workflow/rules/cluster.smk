@@ -22,7 +22,7 @@ rule cluster_sample:
     conda:
         "../../envs/cluster.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         options=flags("cluster", "sample_size"),
     shell:
@@ -45,8 +45,8 @@ rule cluster_fit:
     conda:
         "../../envs/cluster.yaml"
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=growing(8000),
+        runtime=growing(120),
     params:
         settings=FIT_FLAGS,
     shell:
@@ -70,8 +70,8 @@ rule cluster_stability:
     conda:
         "../../envs/cluster.yaml"
     resources:
-        mem_mb=8000,
-        runtime=600,
+        mem_mb=growing(8000),
+        runtime=growing(600),
     params:
         settings=FIT_FLAGS,
         seeds=flags("cluster", "stability_seeds"),
@@ -99,7 +99,7 @@ rule cluster_assign:
         "../../envs/cluster.yaml"
     threads: 4
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         noise=flags("cluster.noise", "policy", "max_distance"),
     shell:

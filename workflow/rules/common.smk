@@ -42,6 +42,11 @@ if workflow.is_main_process and (unlocked := layout.unlocked(SOURCES)):
 if workflow.is_main_process and "progress" in sys.argv and "--nolock" not in sys.argv:
     stop("`snakemake progress` must be called with --nolock, or a run at work in this folder would lose its lock")
 
+# The same, for what is asked for in between: without a run at work there is nothing to lose.
+ON_REQUEST = {"explain_document", "push_dataset"} & set(sys.argv)
+if workflow.is_main_process and ON_REQUEST and "--nolock" not in sys.argv and any(Path(".snakemake/locks").glob("*")):
+    stop(f"a run is at work here, or was killed, and would lose its lock: call `snakemake {min(ON_REQUEST)} --nolock`")
+
 SPLITS = layout.splits(SOURCES)
 CLUSTERED = [source for source in config["cluster"]["sources"] if source in SOURCES]
 
@@ -112,6 +117,15 @@ def flag(key, value):
 def gpus(section):
     """All GPUs of one job; a job on several nodes asks for `gpus` on each."""
     return config[section]["gpus"] * config[section].get("nodes", 1)
+
+
+def growing(amount):
+    """A resource that grows with each attempt: a job that was killed for lack of it gets more the next time."""
+
+    def of_attempt(wildcards, attempt):
+        return amount * attempt
+
+    return of_attempt
 
 
 LLM_FLAGS = flags(

@@ -1,7 +1,16 @@
 """Dataset: what every step kept, joined with prompts and seeds → one folder a split, and the dataset card.
-in:  <results>/{prompts,seeds,generations,clean,decontaminate}/<source>/part-*.parquet, deduplicate/removed.parquet
+in:  <results>/{prompts,seeds,generations,clean,decontaminate}/<source>/part-*.parquet, deduplicate/removed.parquet;
+     for the card also the figures of seeds, filters, deduplication and decontamination
 out: <results>/dataset/<split>/train-*.parquet (one file a part), <split>.counts.json, README.md
-cost at full scale (31 M texts): about 3 CPU-hours, 60 GB on disk"""
+cost at full scale (31 M texts): about 3 CPU-hours, 60 GB on disk
+`snakemake push_dataset` uploads it, or says what an upload would do; `snakemake explain_document --config document=<id>`
+prints the history of a row. Both read what is there and start no other job; beside a run at work, give them --nolock.
+"""
+
+
+localrules:
+    push_dataset,
+    explain_document,
 
 
 rule dataset_split:
@@ -26,7 +35,7 @@ rule dataset_split:
     conda:
         "../../envs/datatrove.yaml"
     resources:
-        runtime=240,
+        runtime=growing(240),
     params:
         options=flags("dataset", "permissive"),
     shell:
@@ -49,9 +58,11 @@ rule dataset_card:
             all_parts("<results>/decontaminate/{source}/part-{part}.counts.json"),
             expand("<results>/dataset/{split}.counts.json", split=SPLITS),
         ],
+        generations="<results>/generations/manifest.json",
         cleaned="<results>/clean/summary.json",
         duplicates="<results>/deduplicate/summary.json",
         contamination="<results>/decontaminate/table.json",
+        control="<results>/decontaminate/control.json",
         sources="resources/sources.tsv",
         licences="resources/licences.tsv",
         template="scripts/dataset/card.md.jinja",
@@ -70,14 +81,48 @@ rule dataset_card:
         scale=config["scale"],
         where=config["seeds"]["where"],
         dataset=flags("dataset", "name", "permissive"),
-        llm=flags("llm", "engine", "model", "revision"),
-        sampling=flags("generate", "temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens"),
         clean=flags("clean", "minimum_tokens"),
+        deduplicate=flag("deduplicate", config["deduplicate"]),
+        decontaminate=flag("decontaminate", config["decontaminate"]),
         tokenizer=flags("tokenize", "tokenizer"),
     shell:
         "$PYTHON_DATATROVE -m scripts.dataset.card --splits {input.splits} --counts {input.counts}"
-        " --duplicates {input.duplicates} --contamination {input.contamination} --sources {input.sources}"
+        " --duplicates {input.duplicates} {params.deduplicate} --contamination {input.contamination}"
+        " --control {input.control} {params.decontaminate} --sources {input.sources}"
         " --licences {input.licences}"
-        " --where {params.where} --used {params.used} --scale {params.scale} {params.dataset} {params.llm}"
-        " {params.sampling} {params.clean} {params.tokenizer} --cleaned {input.cleaned}"
+        " --where {params.where} --used {params.used} --scale {params.scale} {params.dataset}"
+        " --generations {input.generations} {params.clean} {params.tokenizer} --cleaned {input.cleaned}"
         " --output {output.card} &> {log}"
+
+
+rule push_dataset:
+    """What an upload of the dataset to the Hub would do; with `dataset.upload`, the upload"""
+    input:
+        script="scripts/dataset/push.py",
+        modules=expand("scripts/dataset/{name}.py", name=["finished", "hub"]),
+    log:
+        "<logs>/push_dataset/push_dataset.log",
+    conda:
+        "../../envs/base.yaml"
+    params:
+        results=f"results/{config['run']}",
+        options=flags("dataset", "repository", "private", "upload"),
+    shell:
+        "HF_HUB_OFFLINE=$DOWNLOADS_OFFLINE $PYTHON_BASE -m scripts.dataset.push --dataset {params.results}/dataset"
+        " {params.options} 2>&1 | tee {log}"
+
+
+rule explain_document:
+    """The history of a row, from its seed to the training mix"""
+    input:
+        script="scripts/dataset/explain.py",
+        modules=expand("scripts/dataset/{name}.py", name=["fate", "lookup", "origin"]),
+    log:
+        "<logs>/explain_document/explain_document.log",
+    conda:
+        "../../envs/base.yaml"
+    params:
+        results=f"results/{config['run']}",
+        document=config["document"],
+    shell:
+        "$PYTHON_BASE -m scripts.dataset.explain {params.results} {params.document:q} 2>&1 | tee {log}"

@@ -1,7 +1,7 @@
 """Downloads besides the sources: models and benchmarks. These jobs run where Snakemake runs; all others are offline.
 
 in:  the Hugging Face Hub
-out: <results>/models.json and the models in the Hub's cache; <downloads>/benchmarks/<benchmark>.jsonl
+out: <results>/models.json and the models in the Hub's cache; <downloads>/benchmarks/<benchmark>.jsonl with manifest.json
 cost at full scale: an estimated 95 GB for Mixtral-8x7B, once for all runs
 """
 
@@ -37,13 +37,19 @@ rule downloads_benchmarks:
     input:
         script="scripts/downloads/benchmarks.py",
         rows="scripts/benchmarks/rows.py",
+        load="scripts/benchmarks/load.py",
+        modules=DOWNLOAD_CODE,
     output:
-        expand("<downloads>/benchmarks/{name}.jsonl", name=BENCHMARKS),
+        rows=expand("<downloads>/benchmarks/{name}.jsonl", name=BENCHMARKS),
+        manifest="<downloads>/benchmarks/manifest.json",
     log:
         "<logs>/downloads_benchmarks/downloads_benchmarks.log",
     benchmark:
         "<benchmarks>/downloads_benchmarks/downloads_benchmarks.tsv"
     conda:
         "../../envs/base.yaml"
+    params:
+        lock=LOCK,
     shell:
-        "HF_HUB_OFFLINE=$DOWNLOADS_OFFLINE $PYTHON_BASE -m scripts.downloads.benchmarks --output {output} &> {log}"
+        "HF_HUB_OFFLINE=$DOWNLOADS_OFFLINE $PYTHON_BASE -m scripts.downloads.benchmarks --output {output.rows}"
+        " --lock {params.lock} --manifest {output.manifest} &> {log}"

@@ -21,8 +21,8 @@ rule embed_documents:
     conda:
         "../../envs/embed.yaml"
     resources:
-        mem_mb=6000,
-        runtime=120,
+        mem_mb=growing(6000),
+        runtime=growing(120),
         gpu=gpus("embed"),
     params:
         options=flags("embed", "model", "max_seq_length", "batch_size", "device"),

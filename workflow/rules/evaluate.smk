@@ -8,10 +8,11 @@ rule evaluate_model:
     """Benchmark scores of {wildcards.experiment}"""
     input:
         model="<results>/train/{experiment}/model",
-        benchmarks=benchmark_files("evaluate"),
+        benchmarks=evaluated_files,
         script="scripts/evaluate/model.py",
         tasks="scripts/evaluate/tasks.py",
         rows="scripts/benchmarks/rows.py",
+        load="scripts/benchmarks/load.py",
     output:
         scores="<results>/evaluate/{experiment}/scores.json",
     log:
@@ -23,8 +24,8 @@ rule evaluate_model:
     threads: config["evaluate"]["threads"]
     resources:
         gpu=gpus("evaluate"),
-        mem_mb=16000,
-        runtime=240,
+        mem_mb=growing(16000),
+        runtime=growing(240),
     params:
         location=benchmark_location,
         options=flags("evaluate", "benchmarks", "max_samples", "device", "threads"),

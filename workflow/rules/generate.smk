@@ -61,7 +61,7 @@ rule generate_slice:
     resources:
         gpu=gpus("llm"),
         gpu_model=config["llm"]["gpu_model"],
-        mem_mb=8000 + 24000 * gpus("llm"),
+        mem_mb=growing(8000 + 24000 * gpus("llm")),
         runtime=config["generate"]["runtime"],
     params:
         ledger=LEDGER,
@@ -94,7 +94,7 @@ rule generate_preview:
     resources:
         gpu=gpus("llm"),
         gpu_model=config["llm"]["gpu_model"],
-        mem_mb=8000 + 24000 * gpus("llm"),
+        mem_mb=growing(8000 + 24000 * gpus("llm")),
         runtime=config["generate"]["runtime"],
     params:
         ledger=LEDGER,
@@ -165,7 +165,7 @@ rule generate_seal:
     conda:
         "../../envs/base.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         ledger=LEDGER,
         state=ledger_state,
@@ -210,7 +210,7 @@ rule generate_compact:
     conda:
         "../../envs/base.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         ledgers=all_parts(LEDGER),
     shell:

@@ -4,14 +4,20 @@ import dataclasses
 import itertools
 import json
 
+from scripts.benchmarks.rows import BENCHMARKS as ALL_BENCHMARKS
+from scripts.benchmarks.rows import benchmark_of
+from scripts.deduplicate.minhash import by_rank
 from scripts.engines import ENGINES
 from scripts.seeds.files import find_files
 
 REGISTRY = "resources/sources.tsv"
 LOCK = "config/sources.lock.tsv"
-BENCHMARKS = sorted(
-    name for name in {*config["decontaminate"]["benchmarks"], *config["evaluate"]["benchmarks"]} if "|" not in name
-)
+EVALUATED = config["evaluate"]["benchmarks"]
+BENCHMARKS = sorted({*config["decontaminate"]["benchmarks"], *filter(None, map(benchmark_of, EVALUATED))})
+
+if workflow.is_main_process and (unprotected := [task for task in EVALUATED if not benchmark_of(task)]):
+    print(f"warning: decontamination knows no rows of {', '.join(unprotected)} (evaluate.benchmarks)", file=sys.stderr)
+
 MODEL_KEYS = {"embed": "model", "llm": "model", "tokenize": "tokenizer"}
 DOWNLOAD_CODE = expand("scripts/seeds/{name}.py", name=["fetch", "hub", "patience", "locks", "sources"])
 
@@ -26,8 +32,7 @@ def downloads_needed(wildcards):
     """Everything that this run fetches from the Hub or the web."""
     names = [name for name, source in SOURCES.items() if not source.entry.is_local]
     sources = expand("<downloads>/{source}/manifest.json", source=names)
-    benchmarks = [file for section in ("decontaminate", "evaluate") for file in benchmark_files(section)(wildcards)]
-    return [*sources, *benchmarks, *model_files("embed", "llm", "tokenize")]
+    return [*sources, *protected_files(wildcards), *model_files("embed", "llm", "tokenize")]
 
 
 def hub_models(*sections):
@@ -190,20 +195,32 @@ def ledger_state(wildcards):
     return state(Path(LEDGER.format(**wildcards)))
 
 
+SHINGLE_CODE = expand("scripts/deduplicate/{name}.py", name=["kernels", "shingles", "words"])
+RANKS = {path.as_posix(): rank for rank, path in enumerate(by_rank(all_parts("{source}/part-{part}")))}
+
+
+def rank_flag(wildcards):
+    """The place of a part among the parts of all sources, by which datatrove's files name its documents."""
+    return flag("rank", RANKS["{source}/part-{part}".format(**wildcards)])
+
+
 def benchmark_location(wildcards):
     """The folder of benchmark rows: that of the shipped sample, or of the download."""
     folder = "resources/sample" if config["seeds"]["where"] == "sample" else config["seeds"]["downloads"]
     return f"{folder}/benchmarks"
 
 
-def benchmark_files(section):
-    """An input function: the rows of the benchmarks that a section names; lighteval's own tasks have none here."""
+def protected_files(wildcards):
+    """The rows of the benchmarks that are protected: those of the configuration and those that are evaluated."""
+    return [ancient(f"{benchmark_location(wildcards)}/{name}.jsonl") for name in BENCHMARKS]
 
-    def files(wildcards):
-        names = [name for name in config[section]["benchmarks"] if name in BENCHMARKS]
-        return [ancient(f"{benchmark_location(wildcards)}/{name}.jsonl") for name in names]
 
-    return files
+def evaluated_files(wildcards):
+    """The rows of the benchmarks that are evaluated; lighteval's own tasks have none here."""
+    return [ancient(f"{benchmark_location(wildcards)}/{name}.jsonl") for name in EVALUATED if name in BENCHMARKS]
+
+
+CONTROL_CODE = ["plainly", "planting", "scan", "candidates", "characters", "kernel", "matching"]
 
 
 def split_parts(pattern):
@@ -213,7 +230,7 @@ def split_parts(pattern):
 
 SHARED_CODE = expand(
     "scripts/report/{file}",
-    file=["page.py", "style.py", "claims.py", "distribution.py", "scan.py", "flow.py"]
+    file=["page.py", "style.py", "claims.py", "distribution.py", "scan.py"]
     + expand("templates/{file}", file=["base.html", "macros.html", "style.css", "table.js"]),
 )
 RUN_FLAGS = f"{flag('run', config['run'])} {flag('scale', config['scale'])} --claims resources/claims.tsv"

@@ -21,8 +21,8 @@ rule label_examples:
     conda:
         "../../envs/cluster.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         options=flags("label", "samples", "documents", "characters"),
     shell:
@@ -49,8 +49,8 @@ rule label_topics:
     resources:
         gpu=gpus("llm"),
         gpu_model=config["llm"]["gpu_model"],
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=growing(16000),
+        runtime=growing(120),
     params:
         options=flags("label", "attempts", "max_new_tokens"),
         seed=config["seed"],

@@ -26,7 +26,7 @@ rule seeds_courses:
     conda:
         "../../envs/base.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         definition=definition,
         rows=row_range,
@@ -56,7 +56,7 @@ rule seeds_outline:
     resources:
         gpu=gpus("llm"),
         gpu_model=config["llm"]["gpu_model"],
-        mem_mb=8000 + 24000 * gpus("llm"),
+        mem_mb=growing(8000 + 24000 * gpus("llm")),
         runtime=config["generate"]["runtime"],
     params:
         ledger=OUTLINE_LEDGER,

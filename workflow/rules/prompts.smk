@@ -80,7 +80,7 @@ rule prompts_select:
     conda:
         "../../envs/base.yaml"
     resources:
-        mem_mb=6000,
+        mem_mb=growing(6000),
     params:
         earlier=earlier_flag,
         cells=cells,

@@ -57,7 +57,7 @@ rule report_prompts:
     conda:
         "../../envs/report.yaml"
     resources:
-        runtime=120,
+        runtime=growing(120),
     params:
         run=RUN_FLAGS,
     shell:
@@ -85,8 +85,8 @@ rule report_generations:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         run=RUN_FLAGS,
     shell:
@@ -101,11 +101,14 @@ rule report_duplicates:
         removed="<results>/deduplicate/removed.parquet",
         summary="<results>/deduplicate/summary.json",
         generations=all_parts("<results>/generations/{source}/part-{part}.parquet"),
+        decisions=all_parts("<results>/clean/{source}/part-{part}.parquet"),
         claims="resources/claims.tsv",
         code=report_code("duplicates"),
         script="scripts/report/duplicates.py",
     output:
-        page=report_page("duplicates", "3 Quality", "Near-duplicates", "rate, similarity, pairs side by side"),
+        page=report_page(
+            "duplicates", "3 Quality", "Near-duplicates", "rate, similarity, formats and sources, pairs side by side"
+        ),
         figure=report_figure("jaccard", "duplicates", "Similarity of near-duplicates"),
         numbers="<results>/report/numbers/duplicates.json",
     log:
@@ -115,13 +118,13 @@ rule report_duplicates:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         run=RUN_FLAGS,
     shell:
         "$PYTHON_REPORT -m scripts.report.duplicates {params.run} --page {output.page} --numbers {output.numbers}"
         " --removed {input.removed} --summary {input.summary} --generations {input.generations}"
-        " --figure {output.figure} &> {log}"
+        " --decisions {input.decisions} --figure {output.figure} &> {log}"
 
 
 rule report_contamination:
@@ -129,11 +132,20 @@ rule report_contamination:
     input:
         table="<results>/decontaminate/table.json",
         parts=all_parts("<results>/decontaminate/{source}/part-{part}.parquet"),
+        control="<results>/decontaminate/control.json",
+        rows="<results>/decontaminate/index/rows.parquet",
+        uncheckable="<results>/decontaminate/index/uncheckable.parquet",
+        generations=all_parts("<results>/generations/{source}/part-{part}.parquet"),
+        decisions=all_parts("<results>/clean/{source}/part-{part}.parquet"),
+        matching="scripts/decontaminate/matching.py",
+        passages="scripts/report/passages.py",
         claims="resources/claims.tsv",
         code=report_code("contamination"),
         script="scripts/report/contamination.py",
     output:
-        page=report_page("contamination", "3 Quality", "Contamination", "removed texts by benchmark, closest pairs"),
+        page=report_page(
+            "contamination", "3 Quality", "Contamination", "removed texts by benchmark, closest pairs side by side"
+        ),
         figure=report_figure("contamination", "contamination", "Match with benchmark rows"),
         numbers="<results>/report/numbers/contamination.json",
     log:
@@ -142,12 +154,16 @@ rule report_contamination:
         "<benchmarks>/report_contamination/report.tsv"
     conda:
         "../../envs/report.yaml"
+    resources:
+        mem_mb=growing(4000),
     params:
         run=RUN_FLAGS,
-        options=flags("decontaminate", "ratio", "ngram"),
+        options=flags("decontaminate", "ratio", "ngram", "minimum_block", "short_rows", "minimum_short"),
     shell:
         "$PYTHON_REPORT -m scripts.report.contamination {params.run} --page {output.page} --numbers {output.numbers}"
-        " --table {input.table} --parts {input.parts} {params.options} --figure {output.figure} &> {log}"
+        " --table {input.table} --parts {input.parts} --control {input.control} --rows {input.rows}"
+        " --uncheckable {input.uncheckable} --generations {input.generations} --decisions {input.decisions}"
+        " {params.options} --figure {output.figure} &> {log}"
 
 
 include: "report_run.smk"

@@ -89,6 +89,7 @@ rule report_timing:
         finished=expand("<results>/report/numbers/{page}.json", page=[*MEASURED, "config"]),
         claims="resources/claims.tsv",
         code=report_code("timing"),
+        module="scripts/workflow/reality.py",
         script="scripts/report/timing.py",
     output:
         page=report_page("timing", "5 Run", "Timing", "wall time and memory of every rule"),
@@ -103,11 +104,12 @@ rule report_timing:
     params:
         run=RUN_FLAGS,
         benchmarks=f"results/{config['run']}/benchmarks",
+        plan=f"results/{config['run']}/plan.json",
         gpus=config["llm"]["gpus"],
     shell:
         "$PYTHON_REPORT -m scripts.report.timing {params.run} --page {output.page} --numbers {output.numbers}"
         " --benchmarks {params.benchmarks} --generations {input.generations} --gpus {params.gpus}"
-        " --figure {output.figure} &> {log}"
+        " --plan {params.plan} --figure {output.figure} &> {log}"
 
 
 rule report_overview:
@@ -115,10 +117,12 @@ rule report_overview:
     input:
         counts=[all_parts(f"<results>/{stage}/{{source}}/part-{{part}}.counts.json") for stage in COUNTED],
         deduplicated="<results>/deduplicate/counts.json",
+        dataset=expand("<results>/dataset/{split}.counts.json", split=SPLITS),
         pages=expand("<results>/report/numbers/{page}.json", page=[*MEASURED, "config"]),
         timing="<results>/report/timing.html",
         claims="resources/claims.tsv",
         code=report_code("overview"),
+        flow=expand("scripts/report/{module}.py", module=["flow", "sankey"]),
         script="scripts/report/overview.py",
     output:
         page=report_page("overview", "1 Overview", "Overview", "rows through the pipeline, ours beside the published"),
@@ -133,7 +137,8 @@ rule report_overview:
         "../../envs/report.yaml"
     params:
         run=RUN_FLAGS,
+        splits=flag("splits", SPLITS),
     shell:
         "$PYTHON_REPORT -m scripts.report.overview {params.run} --page {output.page} --numbers {output.numbers}"
-        " --counts {input.counts} {input.deduplicated} --pages {input.pages} --headlines {output.headlines}"
-        " --figure {output.figure} &> {log}"
+        " --counts {input.counts} {input.deduplicated} {input.dataset} {params.splits} --pages {input.pages}"
+        " --headlines {output.headlines} --figure {output.figure} &> {log}"

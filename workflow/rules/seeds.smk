@@ -19,15 +19,17 @@ rule lock_sources:
         registry=REGISTRY,
         script="scripts/seeds/lock_sources.py",
         modules=DOWNLOAD_CODE,
+        benchmarks="scripts/benchmarks/rows.py",
     log:
         "<logs>/lock_sources/lock_sources.log",
     conda:
         "../../envs/base.yaml"
     params:
         lock=LOCK,
+        benchmarks=flag("benchmarks", sorted(ALL_BENCHMARKS)),
     shell:
         "HF_HUB_OFFLINE=$DOWNLOADS_OFFLINE $PYTHON_BASE -m scripts.seeds.lock_sources"
-        " --sources {input.registry} --output {params.lock} &> {log}"
+        " --sources {input.registry} {params.benchmarks} --output {params.lock} &> {log}"
 
 
 rule seeds_download:
@@ -45,7 +47,7 @@ rule seeds_download:
     conda:
         "../../envs/base.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         definition=definition,
         lock=LOCK,
@@ -78,7 +80,7 @@ rule seeds_load:
     conda:
         "../../envs/base.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         definition=definition,
         rows=row_range,
@@ -105,7 +107,7 @@ rule seeds_duplicates:
     conda:
         "../../envs/base.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     shell:
         "$PYTHON_BASE -m scripts.seeds.duplicates --seeds {input.seeds}"
         " --output {output.duplicates} --counts {output.counts} &> {log}"

@@ -18,10 +18,10 @@ rule tokenize_split:
         "<benchmarks>/tokenize_split/{split}.tsv"
     conda:
         "../../envs/datatrove.yaml"
-    threads: 32
+    threads: config["tokenize"]["threads"]
     resources:
-        mem_mb=16000,
-        runtime=600,
+        mem_mb=growing(16000),
+        runtime=growing(240),
     params:
         tokenizer=flags("tokenize", "tokenizer"),
         seed=config["seed"],

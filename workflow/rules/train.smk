@@ -55,7 +55,7 @@ rule train_model:
         mpi="srun" if config["train"]["nodes"] > 1 else "",
         tasks=config["train"]["nodes"],
         tasks_per_gpu=0,
-        mem_mb=16000 * max(1, config["train"]["gpus"]),
+        mem_mb=growing(16000 * max(1, config["train"]["gpus"])),
         runtime=config["train"]["runtime"],
     params:
         folder=subpath(output.model, parent=True),

@@ -1,0 +1,214 @@
+"""What jobs cost, how long a schedule of them takes, and how a plan reads."""
+
+import doctest
+import json
+import pickle
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.common.errors import InputError
+from scripts.workflow import evidence, layout, plan, plan_view, planned, ranges
+from scripts.workflow.config import resolve
+from scripts.workflow.costs import SPEED, estimate, find, read_costs
+from scripts.workflow.planned import Job, Offer
+from scripts.workflow.ranges import Range, measured, total
+from scripts.workflow.schedule import wall_time
+from scripts.workflow.work import Work
+from tests.snakemake import ROOT, environment
+
+FIGURES = read_costs()
+HEAD = "rule\twhat\tvalue\tlow\thigh\tunit\twhen\tbasis\tsource\n"
+DRY_RUN = (
+    "import pickle, sys; from scripts.workflow.planned import dry_run; file = open(sys.argv[1], 'wb'); "
+    "pickle.dump(dry_run(['plan', '--cores', '2', '--config', 'run=never-made', 'plan={gpus: 3}']), file)"
+)
+
+
+def settings(**user):
+    base = yaml.safe_load(Path("config/config.yaml").read_text())
+    schema = yaml.safe_load(Path("workflow/schemas/config.schema.yaml").read_text())
+    return resolve(base, user, Path("config/scales"), schema)
+
+
+def sources_of(config):
+    return layout.read_sources(Path("resources/sources.tsv"), config)
+
+
+def job(rule="clean_filter", threads=1, gpus=0, inputs=(), outputs=(), **wildcards):
+    return Job(rule, wildcards, "no output yet", "", threads, gpus, inputs, outputs, f"results/x/benchmarks/{rule}.tsv")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """What Snakemake says it would do at the tiny scale."""
+    file = tmp_path_factory.mktemp("dry-run") / "jobs"
+    subprocess.run([sys.executable, "-c", DRY_RUN, str(file)], cwd=ROOT, env=environment(), check=True)
+    return pickle.loads(file.read_bytes())
+
+
+@pytest.mark.parametrize("module", [evidence, plan, plan_view, planned, ranges])
+def test_examples_in_the_docstrings_hold(module):
+    assert doctest.testmod(module).failed == 0
+
+
+def test_a_dry_run_gives_every_job_with_its_reason_and_files(tiny):
+    rules = Counter(each.rule for each in tiny.jobs)
+    assert (rules["seeds_load"], rules["cluster_fit"], rules["all"]) == (9, 1, 1)
+    assert "plan" not in rules
+    assert {each.reason for each in tiny.jobs if each.rule != "all"} == {"no output yet"}
+    piece = next(each for each in tiny.jobs if each.rule == "generate_slice")
+    assert set(piece.wildcards) == {"source", "part", "slice"}
+    assert piece.benchmark.endswith(f"slice-{piece.wildcards['slice']}.tsv")
+    assert tiny.offer == Offer(jobs=None, cores=2, gpus=None)
+    assert tiny.targets == ["all"]
+    assert tiny.settings == {"run": "never-made", "plan": {"gpus": "3"}}
+
+
+def test_a_plan_adds_up(tiny):
+    config = settings(run="never-made", plan={"gpus": 3})
+    made = plan.make(tiny, config, sources_of(config))
+    assert made["totals"]["jobs"] == len(tiny.jobs) == sum(rule["jobs"] for rule in made["rules"])
+    assert made["totals"]["gpu_hours"] == (0, 0, 0)
+    assert made["offer"] == {"jobs": None, "cores": 2, "gpus": 3}
+    assert len(made["jobs"]) == len([each for each in tiny.jobs if each.benchmark])
+    for key in ("cpu_hours", "bytes"):
+        assert made["totals"][key] == pytest.approx(total(Range(*rule[key]) for rule in made["rules"]))
+    wall, work = made["totals"]["wall_hours"], made["totals"]["cpu_hours"]
+    assert work[0] / 2 <= wall[0] <= work[0]
+    assert wall[1] < wall[0] < wall[2]
+
+
+def test_a_plan_for_people_names_what_matters_and_where_figures_are_from(tiny):
+    config = settings(run="never-made")
+    text = plan_view.as_text(json.loads(json.dumps(plan.make(tiny, config, sources_of(config)))))
+    assert "Plan of run never-made, all: " in text
+    assert "500 texts" in text
+    assert "generate_slice" in text
+    assert "with at most 2 cores at once" in text
+    assert "resources/tiny-lm" in text
+    assert max(map(len, text.splitlines())) < 180
+
+
+def test_every_rule_has_a_cost_at_every_scale(tiny):
+    for scale in ("tiny", "small", "full"):
+        config = settings(scale=scale)
+        work = Work(config, sources_of(config), find(FIGURES, "generate_slice", "length", config).range)
+        for each in tiny.jobs:
+            if each.benchmark and not {"part", "slice"} & set(each.wildcards):
+                assert estimate(each, FIGURES, config, work).seconds.value > 0, each.rule
+
+
+def test_every_unit_of_the_table_can_be_counted():
+    config = settings(scale="full")
+    work = Work(config, sources_of(config), find(FIGURES, "generate_slice", "length", config).range)
+    units = {SPEED.fullmatch(figure.unit)[1] for figure in FIGURES if figure.what == "time"}
+    units |= {figure.unit.removeprefix("bytes/") for figure in FIGURES if figure.what == "disk"}
+    assert {unit for unit in units if not work.units(unit, {}) > 0} == set()
+
+
+def test_the_paper_costs_as_many_gpu_hours_as_its_authors_say():
+    config = settings(scale="full")
+    sources = sources_of(config)
+    work = Work(config, sources, find(FIGURES, "generate_slice", "length", config).range)
+    assert work.texts() == pytest.approx(31_060_000, rel=0.01)
+    a_text = plan.gpu_seconds_a_text(FIGURES, config)
+    low, high = (work.texts() * a_text[end] / 3600 for end in (1, 2))
+    assert low < 10_000 < 16_000 < high
+    train = estimate(job("train_model", gpus=160), FIGURES, config, work)
+    assert train.seconds.value / 3600 == pytest.approx(15, rel=0.02)
+
+
+def test_what_a_model_that_was_never_measured_costs_is_called_assumed():
+    assert find(FIGURES, "generate_slice", "time", settings(scale="full")).basis == "published"
+    assert find(FIGURES, "generate_slice", "time", settings(scale="small")).basis == "assumed"
+
+
+def test_prompts_that_are_there_are_counted_and_not_guessed(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    config = settings()
+    sources = sources_of(config)
+    (tmp_path / "prompts/wikihow").mkdir(parents=True)
+    pq.write_table(pa.table({"prompt_id": list(range(7))}), tmp_path / "prompts/wikihow/part-000.parquet")
+    work = Work(config, sources, Range(200, 200, 200), tmp_path, {("wikihow", "000", "000"): 0.5})
+    wildcards = {"source": "wikihow", "part": "000"}
+    assert work.units("text", wildcards) == 7
+    assert work.units("token", wildcards | {"slice": "000"}, "generate_slice") == 700
+    assert work.units("seed", wildcards) == 60
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("x\ttime\t5\t6\t7\ttexts/core-second\t\tassumed\tus\n", "row 2: 5 is not between 6 and 7"),
+        ("x\ttime\tlots\t6\t7\ttexts/core-second\t\tassumed\tus\n", "row 2: value, low and high must be numbers"),
+        ("x\ttime\t6\t6\t7\ttexts/core-second\t\tguessed\tus\n", "`basis` is 'guessed'"),
+        ("x\ttime\t6\t6\t7\ttexts a second\t\tassumed\tus\n", "a time is given in"),
+        ("x\ttime\t6\t6\t7\ttexts/core-second\t\tassumed\t\n", "a figure needs a source"),
+    ],
+)
+def test_a_broken_figure_is_named(tmp_path, row, message):
+    (tmp_path / "costs.tsv").write_text(HEAD + row, encoding="utf-8")
+    with pytest.raises(InputError, match=r"costs\.tsv") as error:
+        read_costs(tmp_path / "costs.tsv")
+    assert message in str(error.value)
+
+
+def test_few_jobs_give_a_wide_interval_and_many_equal_ones_a_narrow_one():
+    assert measured(10.0, [10.0]) == (10, 5, 15)
+    assert measured(10.0, [10.0] * 50) == (10, 9, 11)
+    assert measured(10.0, [5.0, 10.0, 15.0]).high > 15
+
+
+def test_a_chain_takes_its_length_and_free_jobs_share_the_machine():
+    chain = [job(outputs=["a"]), job(inputs=["a"], outputs=["b"]), job(inputs=["b", "a"])]
+    assert wall_time(chain, [1, 2, 3], Offer(cores=8)) == 6
+    assert wall_time([job()] * 6, [2.0] * 6, Offer(cores=3)) == 4
+    assert wall_time([job(gpus=2)] * 6, [2.0] * 6, Offer(gpus=4)) == 6
+    assert wall_time([], [], Offer()) == 0
+
+
+def test_a_job_that_asks_for_more_than_there_is_takes_longer():
+    assert wall_time([job(gpus=160)], [15.0], Offer(gpus=8)) == 300
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.1, 50), st.integers(1, 3), st.integers(0, 2), st.lists(st.integers(0, 20), max_size=3)),
+        max_size=20,
+    ),
+    st.integers(1, 4),
+)
+def test_a_schedule_is_never_shorter_than_work_and_chain_and_never_longer_than_one_after_the_other(shapes, cores):
+    jobs = [
+        job(threads=threads, gpus=gpus, outputs=[str(k)], inputs=[str(e) for e in earlier if e < k])
+        for k, (_, threads, gpus, earlier) in enumerate(shapes)
+    ]
+    seconds = [shape[0] for shape in shapes]
+    took = wall_time(jobs, seconds, Offer(cores=cores, gpus=2))
+    work = sum(each.threads * time for each, time in zip(jobs, seconds, strict=True)) / cores
+    alone = sum(max(1.0, each.threads / cores) * time for each, time in zip(jobs, seconds, strict=True))
+    assert max([work, *seconds]) - 1e-6 <= took <= alone + 1e-6
+
+
+def test_a_budget_is_a_fraction_of_the_texts():
+    config = settings(scale="full")
+    a_text = plan.gpu_seconds_a_text(FIGURES, config)
+    half = a_text.value * 15_530_000 / 3600
+    none = Range(0, 0, 0)
+    assert plan.affordable(half, a_text, 31_060_000, 0, none).value == pytest.approx(0.5)
+    assert plan.affordable(half, a_text, 31_060_000, 15_530_000, none).value == pytest.approx(1)
+    assert plan.affordable(1, a_text, 31_060_000, 0, Range(2, 2, 2)) == (0, 0, 0)
+
+
+def test_a_budget_of_gpu_hours_without_gpus_is_refused():
+    with pytest.raises(InputError, match=r"llm\.gpus is 0"):
+        plan.gpu_seconds_a_text(FIGURES, settings())
