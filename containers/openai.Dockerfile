@@ -1,6 +1,6 @@
 FROM condaforge/miniforge3:latest
 LABEL io.github.snakemake.containerized="true"
-LABEL io.github.snakemake.conda_env_hash="107fd1ee8b17dcc025de6fbff4b9110dc386131a9408473cb721558f1592403c"
+LABEL io.github.snakemake.conda_env_hash="47921a96c38885755a056dc4837913fb05db79d69ec7abbb65850f8f1bf03502"
 # Conda environment:
 #   source: envs/base.yaml
 #   prefix: /conda-envs/e858279d4a58fbac601271edb12f728c
@@ -81,7 +81,7 @@ RUN mkdir -p /conda-envs/e9ba15198d287b4ce1475f584eb0388c
 COPY envs/cluster.yaml /conda-envs/e9ba15198d287b4ce1475f584eb0388c/environment.yaml
 # Conda environment:
 #   source: envs/datatrove.yaml
-#   prefix: /conda-envs/682c1c4f50679e53dc6b0de13f20a007
+#   prefix: /conda-envs/304eb66442f513e77c4a1c7c1ec48d90
 #   # datatrove's MinHash with its word splitter, and what the stages around it need (clean, decontaminate, dataset).
 #   # datatrove.lock.txt, for plain venvs, is made from these pins: `python -m scripts.workflow.locks datatrove`.
 #   name: cosmopedia-datatrove
@@ -115,6 +115,7 @@ COPY envs/cluster.yaml /conda-envs/e9ba15198d287b4ce1475f584eb0388c/environment.
 #         - huggingface-hub==1.33.0
 #         - humanize==4.17.0
 #         - idna==3.20
+#         - ijson==3.6.0
 #         - jinja2==3.1.6
 #         - llvmlite==0.50.0
 #         - loguru==0.7.3
@@ -157,8 +158,8 @@ COPY envs/cluster.yaml /conda-envs/e9ba15198d287b4ce1475f584eb0388c/environment.
 #         - weasel==1.0.1
 #         - wrapt==2.5.2
 #         - xxhash==3.8.2
-RUN mkdir -p /conda-envs/682c1c4f50679e53dc6b0de13f20a007
-COPY envs/datatrove.yaml /conda-envs/682c1c4f50679e53dc6b0de13f20a007/environment.yaml
+RUN mkdir -p /conda-envs/304eb66442f513e77c4a1c7c1ec48d90
+COPY envs/datatrove.yaml /conda-envs/304eb66442f513e77c4a1c7c1ec48d90/environment.yaml
 # Conda environment:
 #   source: envs/embed.yaml
 #   prefix: /conda-envs/55c9f84bdf93a885febcd7e65be5eb1d
@@ -499,7 +500,7 @@ COPY envs/train.yaml /conda-envs/71c574a00623ed3ce4afc8fa7872299b/environment.ya
 
 RUN conda env create --prefix /conda-envs/e858279d4a58fbac601271edb12f728c --file /conda-envs/e858279d4a58fbac601271edb12f728c/environment.yaml && \
     conda env create --prefix /conda-envs/e9ba15198d287b4ce1475f584eb0388c --file /conda-envs/e9ba15198d287b4ce1475f584eb0388c/environment.yaml && \
-    conda env create --prefix /conda-envs/682c1c4f50679e53dc6b0de13f20a007 --file /conda-envs/682c1c4f50679e53dc6b0de13f20a007/environment.yaml && \
+    conda env create --prefix /conda-envs/304eb66442f513e77c4a1c7c1ec48d90 --file /conda-envs/304eb66442f513e77c4a1c7c1ec48d90/environment.yaml && \
     conda env create --prefix /conda-envs/55c9f84bdf93a885febcd7e65be5eb1d --file /conda-envs/55c9f84bdf93a885febcd7e65be5eb1d/environment.yaml && \
     conda env create --prefix /conda-envs/1fc67938defb1e981aa2e8a5384e069a --file /conda-envs/1fc67938defb1e981aa2e8a5384e069a/environment.yaml && \
     conda env create --prefix /conda-envs/762bfafade871f374c444866241e4179 --file /conda-envs/762bfafade871f374c444866241e4179/environment.yaml && \

@@ -1,6 +1,6 @@
 FROM condaforge/miniforge3:latest
 LABEL io.github.snakemake.containerized="true"
-LABEL io.github.snakemake.conda_env_hash="ffc8bd546073eed239067defcd9b9ef2fa47c4e072cd5ef17900156587620ab1"
+LABEL io.github.snakemake.conda_env_hash="38ffa76746c832adf8ca3950db39fceb1f03b2dec040b306b34a4fba81dda884"
 # Conda environment:
 #   source: envs/base.yaml
 #   prefix: /conda-envs/e858279d4a58fbac601271edb12f728c
@@ -81,7 +81,7 @@ RUN mkdir -p /conda-envs/e9ba15198d287b4ce1475f584eb0388c
 COPY envs/cluster.yaml /conda-envs/e9ba15198d287b4ce1475f584eb0388c/environment.yaml
 # Conda environment:
 #   source: envs/datatrove.yaml
-#   prefix: /conda-envs/682c1c4f50679e53dc6b0de13f20a007
+#   prefix: /conda-envs/304eb66442f513e77c4a1c7c1ec48d90
 #   # datatrove's MinHash with its word splitter, and what the stages around it need (clean, decontaminate, dataset).
 #   # datatrove.lock.txt, for plain venvs, is made from these pins: `python -m scripts.workflow.locks datatrove`.
 #   name: cosmopedia-datatrove
@@ -115,6 +115,7 @@ COPY envs/cluster.yaml /conda-envs/e9ba15198d287b4ce1475f584eb0388c/environment.
 #         - huggingface-hub==1.33.0
 #         - humanize==4.17.0
 #         - idna==3.20
+#         - ijson==3.6.0
 #         - jinja2==3.1.6
 #         - llvmlite==0.50.0
 #         - loguru==0.7.3
@@ -157,8 +158,8 @@ COPY envs/cluster.yaml /conda-envs/e9ba15198d287b4ce1475f584eb0388c/environment.
 #         - weasel==1.0.1
 #         - wrapt==2.5.2
 #         - xxhash==3.8.2
-RUN mkdir -p /conda-envs/682c1c4f50679e53dc6b0de13f20a007
-COPY envs/datatrove.yaml /conda-envs/682c1c4f50679e53dc6b0de13f20a007/environment.yaml
+RUN mkdir -p /conda-envs/304eb66442f513e77c4a1c7c1ec48d90
+COPY envs/datatrove.yaml /conda-envs/304eb66442f513e77c4a1c7c1ec48d90/environment.yaml
 # Conda environment:
 #   source: envs/embed.yaml
 #   prefix: /conda-envs/55c9f84bdf93a885febcd7e65be5eb1d
@@ -531,7 +532,7 @@ COPY envs/transformers.yaml /conda-envs/3b0c18cbcfd149316f06ce9ffe6f6387/environ
 
 RUN conda env create --prefix /conda-envs/e858279d4a58fbac601271edb12f728c --file /conda-envs/e858279d4a58fbac601271edb12f728c/environment.yaml && \
     conda env create --prefix /conda-envs/e9ba15198d287b4ce1475f584eb0388c --file /conda-envs/e9ba15198d287b4ce1475f584eb0388c/environment.yaml && \
-    conda env create --prefix /conda-envs/682c1c4f50679e53dc6b0de13f20a007 --file /conda-envs/682c1c4f50679e53dc6b0de13f20a007/environment.yaml && \
+    conda env create --prefix /conda-envs/304eb66442f513e77c4a1c7c1ec48d90 --file /conda-envs/304eb66442f513e77c4a1c7c1ec48d90/environment.yaml && \
     conda env create --prefix /conda-envs/55c9f84bdf93a885febcd7e65be5eb1d --file /conda-envs/55c9f84bdf93a885febcd7e65be5eb1d/environment.yaml && \
     conda env create --prefix /conda-envs/1fc67938defb1e981aa2e8a5384e069a --file /conda-envs/1fc67938defb1e981aa2e8a5384e069a/environment.yaml && \
     conda env create --prefix /conda-envs/621452a97d753ee0678bc7798ad2664b --file /conda-envs/621452a97d753ee0678bc7798ad2664b/environment.yaml && \

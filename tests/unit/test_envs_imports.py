@@ -10,7 +10,9 @@ from scripts.engines import ENGINES
 from scripts.workflow.locks import normal, read_pins
 from tests.modules import RULES, environment, packages, program, rules
 
-RUNNING = {name: text for name, text in rules().items() if program(text)}
+BESIDE = {"preflight"}
+"""Runs in the Python that runs Snakemake, whose plugins it asks."""
+RUNNING = {name: text for name, text in rules().items() if program(text) and program(text)[0] not in BESIDE}
 DISTRIBUTIONS = {name: {normal(each) for each in names} for name, names in packages_distributions().items()}
 OPTIONAL = {"trackio"}
 """Used where it is installed (`generate.tracker`), and asked for in one sentence where it is not."""
