@@ -32,7 +32,7 @@ def test_nothing_of_a_site_or_of_slurm_stands_in_the_workflow():
         if path.name == "train.smk":
             assert 'mpi="srun" if config["train"]["nodes"] > 1 else ""' in text
             continue
-        assert not re.search(r"slurm_|sbatch|srun|lsf|partition=|account=|constraint=|executor", text), path
+        assert not re.search(r"slurm_|sbatch|srun|lsf|partition=|account=|constraint=", text), path
 
 
 def test_one_machine_counts_the_resource_that_rules_ask_for():
