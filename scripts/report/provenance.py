@@ -16,7 +16,7 @@ from scripts.common.files import read_json
 from scripts.common.logging import run
 from scripts.report import page
 
-LEFT_OUT = ("interpreters", "run", "scale")
+LEFT_OUT = ("interpreters", "container", "run", "scale")
 """Settings of the machine, and names without a meaning of their own."""
 
 HEADLINE_PACKAGES = (
