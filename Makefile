@@ -6,7 +6,7 @@ REPORT := results/tiny/report.html
 CODE := scripts tests benchmarks
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test lint format docs tiny-lm clean
+.PHONY: demo test lint format docs locks tiny-lm clean
 
 demo: $(VENV)/installed
 	$(BIN)/snakemake --cores 2
@@ -31,6 +31,11 @@ format: $(VENV)/installed
 
 docs: $(VENV)/installed
 	$(BIN)/python -m scripts.workflow.reference
+
+locks: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m scripts.workflow.locks
+	$(BIN)/python -m scripts.workflow.containers
 
 tiny-lm: $(VENV)/installed
 	$(BIN)/python -m scripts.tiny_lm.build --output resources/tiny-lm
