@@ -26,7 +26,7 @@ class Table(Handler):
 @pytest.fixture
 def server():
     """A running server with `table` (path → answer), `asked` and `address`."""
-    with _running(Table) as (address, server):
+    with running(Table) as (address, server):
         server.table, server.asked, server.address = {}, [], address
         yield server
 
