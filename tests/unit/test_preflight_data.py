@@ -9,7 +9,7 @@ from scripts.preflight.data import check_data
 from scripts.preflight.endpoint import check_endpoint
 from scripts.preflight.hub import Hub
 
-from .webserver import Handler, _running
+from .webserver import Handler, running
 
 MODEL = "maker/model@main"
 
