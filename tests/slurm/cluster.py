@@ -50,7 +50,7 @@ GresTypes=gpu
 SchedulerParameters=sched_interval=1,sched_min_interval=10000,bf_interval=1,batch_sched_delay=0
 MinJobAge=600
 ReturnToService=2
-KillWait=2
+KillWait=30
 UnkillableStepTimeout=300
 PropagateResourceLimits=NONE
 PreemptType=preempt/partition_prio

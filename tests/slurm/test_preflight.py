@@ -82,7 +82,7 @@ def test_a_partition_that_is_not_there_and_a_status_command_that_does_not_answer
         environment, "--default-resources", "slurm_partition=fast", "runtime=10", "--slurm-status-command=sacct"
     )
     assert status == 1
-    assert "there is none of this name, only cpu, gpu" in about(findings, "partition fast", "fails")
+    assert "there is none of this name, only cpu" in about(findings, "partition fast", "fails")
     assert "Set slurm-status-command: squeue" in about(findings, "status of jobs", "fails")
 
 
