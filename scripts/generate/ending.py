@@ -1,10 +1,11 @@
 """How a job ends before its work is done: it is told to by a signal, or its engine hangs.
 
-The first SIGTERM or SIGINT asks the job to end (while the engine is still loading it ends at once); a second one has
-its usual effect. The same is asked when no answer came for `stall_minutes`. A job that does not follow within 20
-seconds, since its engine never returns, is ended from a thread, with its child processes: Slurm kills 30 seconds after
-SIGTERM unless the site sets another KillWait (slurm.conf). What was finished is in the ledger in any case.
-Shortly before Slurm's time limit a job is asked to end as well (limit.py).
+The first SIGTERM or SIGINT asks the job to end (while the engine is still loading it ends at once). A signal after a
+SIGINT has its usual effect: a person insists. SIGTERM may come twice by itself, from Slurm and through srun. The same
+is asked when no answer came for `stall_minutes`. A job that does not follow within 20 seconds, since its engine never
+returns, is ended from a thread, with its child processes: Slurm kills 30 seconds after SIGTERM unless the site sets
+another KillWait (slurm.conf). What was finished is in the ledger in any case. Shortly before Slurm's time limit a job
+is asked to end as well (limit.py).
 
 A thread counts the time, second by second: a jump of the clock, or a job that a scheduler had suspended, is no stall.
 """
@@ -31,7 +32,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Drain:
-    """Whether a job has to end, and why; notes the first SIGTERM or SIGINT, a second one has its usual effect."""
+    """Whether a job has to end, and why; notes SIGTERM and SIGINT; after a SIGINT both have their usual effect."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -87,7 +88,8 @@ class Drain:
 
     def _note(self, number: int, _: Any) -> None:
         self._remember(number)
-        self.restore()
+        if number == signal.SIGINT:
+            self.restore()
         self._leave()
 
     def _remember(self, number: int) -> None:
