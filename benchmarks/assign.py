@@ -26,14 +26,8 @@ import numpy as np
 import pyarrow as pa
 
 from scripts.cluster.vectors import read_vectors
-from scripts.common.tables import (
-    CLUSTER_SAMPLE,
-    EMBEDDING_DIMENSION,
-    EMBEDDINGS,
-    iterate_batches,
-    write_columns,
-    write_table,
-)
+from scripts.common.schemas import CLUSTER_SAMPLE, EMBEDDING_DIMENSION, EMBEDDINGS
+from scripts.common.tables import iterate_batches, write_columns, write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PEER = """

@@ -24,7 +24,8 @@ from pathlib import Path
 import yaml
 
 from scripts.common.ids import content_id
-from scripts.common.tables import GENERATIONS, PROMPTS, write_table
+from scripts.common.schemas import GENERATIONS, PROMPTS
+from scripts.common.tables import write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = "\n\n```python\ndef mean(numbers):\n    return sum(numbers) / len(numbers)\n\nprint(mean([1, 2, 3]))\n```\n\n"

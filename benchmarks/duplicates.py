@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.similar_texts import make_texts
 from scripts.common.files import read_json
 from scripts.common.ids import content_id
-from scripts.common.tables import DECISIONS, GENERATIONS, NEAR_DUPLICATES, PROMPTS, read_table, write_table
+from scripts.common.schemas import DECISIONS, GENERATIONS, NEAR_DUPLICATES, PROMPTS
+from scripts.common.tables import read_table, write_table
 from scripts.deduplicate import buckets, clusters, members, signatures, verify
 from scripts.deduplicate.shingles import Shingles
 

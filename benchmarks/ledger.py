@@ -29,7 +29,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from scripts.common.ids import content_id
-from scripts.common.tables import GENERATIONS, PROMPTS, in_batches, write_batches
+from scripts.common.schemas import GENERATIONS, PROMPTS
+from scripts.common.tables import in_batches, write_batches
 from scripts.engines import Sampling
 from scripts.generate import ledger, segment
 from scripts.generate.recipe import Recipe

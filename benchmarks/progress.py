@@ -23,7 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.assign import call
-from scripts.common.tables import GENERATIONS, PROMPTS, write_table
+from scripts.common.schemas import GENERATIONS, PROMPTS
+from scripts.common.tables import write_table
 from scripts.generate.journal import to_line
 from scripts.generate.status import SUFFIX, Status, StatusFile
 

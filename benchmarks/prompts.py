@@ -33,7 +33,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from scripts.common.ids import content_id
-from scripts.common.tables import ASSIGNMENTS, REJECTED, SEEDS, TOPICS, in_batches, write_batches, write_table
+from scripts.common.schemas import ASSIGNMENTS, REJECTED, SEEDS, TOPICS
+from scripts.common.tables import in_batches, write_batches, write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLES = ("blogpost", "wikihow", "textbook_narrative", "textbook_academic_tone")

@@ -30,7 +30,8 @@ from typing import Any
 
 from scripts.benchmarks.rows import BENCHMARKS
 from scripts.clean.documents import kept_batches, kept_documents
-from scripts.common.tables import BENCHMARK_ROWS, DECISIONS, GENERATIONS, NEAR_DUPLICATES, write_table
+from scripts.common.schemas import BENCHMARK_ROWS, DECISIONS, GENERATIONS, NEAR_DUPLICATES
+from scripts.common.tables import write_table
 from scripts.decontaminate.index import benchmark_rows
 from scripts.decontaminate.matching import tokenize, verdict
 from scripts.decontaminate.scan import Scanner

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scripts.common.errors import InputError
-from scripts.common.tables import DECISIONS, GENERATIONS, iterate_batches, read_table
+from scripts.common.schemas import DECISIONS, GENERATIONS
+from scripts.common.tables import iterate_batches, read_table
 
 CHANGED = ("text", "text_token_length")
 

@@ -23,7 +23,8 @@ from scripts.common.counts import Counts
 from scripts.common.errors import InputError
 from scripts.common.files import write_json
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import DECISIONS, GENERATIONS, PROMPTS, iterate_batches, iterate_rows, write_batches
+from scripts.common.schemas import DECISIONS, GENERATIONS, PROMPTS
+from scripts.common.tables import iterate_batches, iterate_rows, write_batches
 
 COLUMNS = ("prompt_id", "text", "text_token_length", "finish_reason")
 

@@ -24,7 +24,8 @@ from scripts.cluster.vectors import iterate_vectors, read_vectors
 from scripts.common.errors import InputError
 from scripts.common.files import write_json
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import ASSIGNMENTS, CLUSTER_SAMPLE, read_table, write_columns
+from scripts.common.schemas import ASSIGNMENTS, CLUSTER_SAMPLE
+from scripts.common.tables import read_table, write_columns
 
 POLICIES = ("drop", "nearest", "keep")
 BATCH_ROWS = 4096

@@ -24,7 +24,8 @@ from scripts.cluster.vectors import read_vectors
 from scripts.common.errors import InputError
 from scripts.common.files import write_json
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import CLUSTER_SAMPLE, write_table
+from scripts.common.schemas import CLUSTER_SAMPLE
+from scripts.common.tables import write_table
 
 METHODS = ("umap_hdbscan", "umap_dbscan")
 

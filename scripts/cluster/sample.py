@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from scripts.common.ids import unit_interval
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import EMBEDDINGS, read_table, write_table
+from scripts.common.schemas import EMBEDDINGS
+from scripts.common.tables import read_table, write_table
 
 
 def choose(parts: Iterable[Sequence[str]], size: int) -> list[str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from scripts.common.tables import EMBEDDING_DIMENSION, EMBEDDINGS, iterate_batches, read_table
+from scripts.common.schemas import EMBEDDING_DIMENSION, EMBEDDINGS
+from scripts.common.tables import iterate_batches, read_table
 
 
 def as_array(column: pa.ChunkedArray | pa.Array) -> np.ndarray:

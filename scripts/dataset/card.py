@@ -19,7 +19,8 @@ from scripts.common.counts import Counts, total
 from scripts.common.errors import InputError
 from scripts.common.files import read_json, write_text
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import DATASET, data_bytes, iterate_batches
+from scripts.common.schemas import DATASET
+from scripts.common.tables import data_bytes, iterate_batches
 from scripts.dataset.licences import Licences
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.logging import run as run_program
-from scripts.common.tables import PROMPTS, find_rows
+from scripts.common.schemas import PROMPTS
+from scripts.common.tables import find_rows
 from scripts.dataset import fate, origin
 from scripts.dataset.lookup import PASSED, PROMPT, REMOVED, ROW, SEED, WAITING, Place, Run, Step, Target, find
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from scripts.common.files import read_json
-from scripts.common.tables import (
+from scripts.common.schemas import (
     BENCHMARK_ROWS,
     CLUSTER_MEMBERS,
     CONTAMINATION,
@@ -20,8 +20,8 @@ from scripts.common.tables import (
     GENERATIONS,
     NEAR_DUPLICATES,
     REJECTED,
-    find_rows,
 )
+from scripts.common.tables import find_rows
 from scripts.dataset.lookup import PASSED, REMOVED, SKIPPED, WAITING, Place, Run, Step, beginning, one
 from scripts.generate import journal, segment
 

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from scripts.common.errors import InputError
 from scripts.common.ids import ID_DIGITS
-from scripts.common.tables import CANDIDATES, PROMPTS, REJECTED, SEEDS, find_rows, iterate_batches
+from scripts.common.schemas import CANDIDATES, PROMPTS, REJECTED, SEEDS
+from scripts.common.tables import find_rows, iterate_batches
 
 SHORTEST = 6
 PROMPT, SEED, ROW = "prompt", "seed", "row"

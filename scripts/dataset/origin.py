@@ -9,7 +9,7 @@ from typing import Any
 
 from scripts.common.counts import Counts
 from scripts.common.files import read_json
-from scripts.common.tables import (
+from scripts.common.schemas import (
     ASSIGNMENTS,
     CANDIDATES,
     CLUSTER_SAMPLE,
@@ -18,9 +18,8 @@ from scripts.common.tables import (
     SEEDS,
     TOPIC_ANSWERS,
     TOPICS,
-    find_rows,
-    iterate_rows,
 )
+from scripts.common.tables import find_rows, iterate_rows
 from scripts.dataset.lookup import PASSED, REMOVED, SKIPPED, WAITING, Place, Run, Step, beginning, one
 
 Row = Mapping[str, Any]

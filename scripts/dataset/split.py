@@ -18,18 +18,8 @@ from scripts.clean.documents import kept_documents
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import (
-    CONTAMINATION,
-    DATASET,
-    DECISIONS,
-    NEAR_DUPLICATES,
-    PROMPTS,
-    SEEDS,
-    in_batches,
-    iterate_rows,
-    read_table,
-    write_batches,
-)
+from scripts.common.schemas import CONTAMINATION, DATASET, DECISIONS, NEAR_DUPLICATES, PROMPTS, SEEDS
+from scripts.common.tables import in_batches, iterate_rows, read_table, write_batches
 from scripts.dataset.licences import Licences
 
 log = get_logger(__name__)

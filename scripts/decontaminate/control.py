@@ -27,7 +27,8 @@ from scripts.clean.documents import kept_documents
 from scripts.common.files import write_json
 from scripts.common.ids import unit_interval
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import BENCHMARK_ROWS, NEAR_DUPLICATES, PLANTED, read_table, write_table
+from scripts.common.schemas import BENCHMARK_ROWS, NEAR_DUPLICATES, PLANTED
+from scripts.common.tables import read_table, write_table
 from scripts.decontaminate import plainly
 from scripts.decontaminate.planting import KINDS, Planted, plant
 from scripts.decontaminate.scan import Scan, Scanner

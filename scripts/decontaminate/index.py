@@ -12,7 +12,8 @@ from typing import Any
 from scripts.benchmarks.load import read_items
 from scripts.benchmarks.rows import BENCHMARKS, decontamination_text, known
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import BENCHMARK_ROWS, write_table
+from scripts.common.schemas import BENCHMARK_ROWS
+from scripts.common.tables import write_table
 from scripts.decontaminate.matching import tokenize
 
 

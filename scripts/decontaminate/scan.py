@@ -18,7 +18,8 @@ import pyarrow as pa
 from scripts.clean.documents import kept_batches
 from scripts.common.counts import Counts
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import BENCHMARK_ROWS, CONTAMINATION, NEAR_DUPLICATES, read_table, write_batches
+from scripts.common.schemas import BENCHMARK_ROWS, CONTAMINATION, NEAR_DUPLICATES
+from scripts.common.tables import read_table, write_batches
 from scripts.decontaminate.candidates import Candidates
 from scripts.decontaminate.matching import holds, ngrams, tokenize, verdict
 

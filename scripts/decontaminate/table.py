@@ -19,7 +19,8 @@ from scripts.benchmarks.rows import BENCHMARKS
 from scripts.common.counts import Counts
 from scripts.common.files import write_json
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import BENCHMARK_ROWS, CONTAMINATION, iterate_rows
+from scripts.common.schemas import BENCHMARK_ROWS, CONTAMINATION
+from scripts.common.tables import iterate_rows
 from scripts.report.claims import Claim, Claims
 
 GROUPS = {

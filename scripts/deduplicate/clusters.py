@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from scripts.common.errors import InputError
 from scripts.common.files import write_json
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import MINHASH_CLUSTERS, write_columns
+from scripts.common.schemas import MINHASH_CLUSTERS
+from scripts.common.tables import write_columns
 from scripts.deduplicate.buckets import PAIR_BYTES
 from scripts.deduplicate.minhash import add_arguments, linked_folder
 

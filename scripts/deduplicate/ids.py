@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from scripts.common.errors import InputError
-from scripts.common.tables import GENERATIONS, iterate_batches
+from scripts.common.schemas import GENERATIONS
+from scripts.common.tables import iterate_batches
 
 
 def check_unique(parts: Sequence[Path]) -> None:

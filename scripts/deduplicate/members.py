@@ -20,15 +20,8 @@ from scripts.clean.documents import kept_documents
 from scripts.common.errors import InputError
 from scripts.common.files import write_json
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import (
-    CLUSTER_MEMBERS,
-    MINHASH_CLUSTERS,
-    PROMPTS,
-    in_batches,
-    iterate_batches,
-    iterate_rows,
-    write_columns,
-)
+from scripts.common.schemas import CLUSTER_MEMBERS, MINHASH_CLUSTERS, PROMPTS
+from scripts.common.tables import in_batches, iterate_batches, iterate_rows, write_columns
 from scripts.deduplicate.shingles import Shingles
 
 if TYPE_CHECKING:

@@ -26,7 +26,8 @@ from scripts.common.counts import Counts
 from scripts.common.errors import InputError
 from scripts.common.files import read_json, write_json
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import NEAR_DUPLICATES, write_table
+from scripts.common.schemas import NEAR_DUPLICATES
+from scripts.common.tables import write_table
 from scripts.deduplicate.ids import check_unique
 from scripts.deduplicate.members import SAMPLE, Member, read_members
 from scripts.deduplicate.minhash import by_rank

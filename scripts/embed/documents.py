@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from scripts.common.errors import InputError
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import EMBEDDING_DIMENSION, EMBEDDINGS, SEEDS, count_rows, iterate_rows, write_table
+from scripts.common.schemas import EMBEDDING_DIMENSION, EMBEDDINGS, SEEDS
+from scripts.common.tables import count_rows, iterate_rows, write_table
 
 LENGTH_STEP = 32
 """Texts are padded to a multiple of this many tokens."""

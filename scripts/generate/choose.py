@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scripts.common.tables import GENERATIONS
+from scripts.common.schemas import GENERATIONS
 from scripts.generate import ledger
 
 COLUMNS = ["prompt_id", "finish_reason", "attempt", "job"]

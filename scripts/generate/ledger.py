@@ -32,7 +32,7 @@ import pyarrow.compute as pc
 from scripts.common.errors import InputError
 from scripts.common.ids import content_id
 from scripts.common.logging import get_logger
-from scripts.common.tables import GENERATIONS
+from scripts.common.schemas import GENERATIONS
 from scripts.generate import journal, segment
 
 USABLE = ("stop", "length")

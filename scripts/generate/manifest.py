@@ -17,7 +17,8 @@ from scripts.common.counts import Counts
 from scripts.common.errors import InputError
 from scripts.common.files import write_json
 from scripts.common.logging import run
-from scripts.common.tables import GENERATIONS, read_table
+from scripts.common.schemas import GENERATIONS
+from scripts.common.tables import read_table
 from scripts.generate import recipe
 from scripts.generate.recipe import Recipe
 

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import PREVIEW, PROMPTS, iterate_batches, write_table
+from scripts.common.schemas import PREVIEW, PROMPTS
+from scripts.common.tables import iterate_batches, write_table
 from scripts.generate import ledger, recipe
 from scripts.generate.choose import choose
 from scripts.generate.prompts import read_prompts

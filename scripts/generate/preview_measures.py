@@ -12,7 +12,8 @@ from typing import Any
 
 from scripts.common.files import write_json
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import PREVIEW, iterate_rows
+from scripts.common.schemas import PREVIEW
+from scripts.common.tables import iterate_rows
 from scripts.generate.measures import MEASURES, Share, measure, near_duplicates, openings
 from scripts.generate.texts import look_closely
 

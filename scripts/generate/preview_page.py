@@ -11,7 +11,8 @@ from typing import Any
 
 from scripts.common.files import read_json, write_text
 from scripts.common.logging import run
-from scripts.common.tables import PREVIEW, iterate_rows
+from scripts.common.schemas import PREVIEW
+from scripts.common.tables import iterate_rows
 from scripts.generate.measures import MEASURES
 from scripts.report import page, style
 

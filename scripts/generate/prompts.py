@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scripts.common.errors import InputError
-from scripts.common.tables import PROMPTS, iterate_batches, iterate_rows
+from scripts.common.schemas import PROMPTS
+from scripts.common.tables import iterate_batches, iterate_rows
 
 
 def read_prompts(path: Path, wanted: range | None = None) -> dict[str, str]:

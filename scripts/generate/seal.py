@@ -30,15 +30,8 @@ from scripts import engines
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import (
-    GENERATIONS,
-    PROMPTS,
-    REJECTED,
-    in_batches,
-    iterate_rows,
-    write_batches,
-    write_columns,
-)
+from scripts.common.schemas import GENERATIONS, PROMPTS, REJECTED
+from scripts.common.tables import in_batches, iterate_rows, write_batches, write_columns
 from scripts.generate import ledger, recipe
 from scripts.generate.choose import Chosen, choose
 from scripts.generate.slice import slice_range

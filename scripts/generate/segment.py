@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from scripts.common.files import atomic_path
 from scripts.common.logging import get_logger
-from scripts.common.tables import GENERATIONS
+from scripts.common.schemas import GENERATIONS
 
 NEEDED = ("prompt_id", "recipe", "finish_reason", "attempt", "job", "text")
 FORMAT = {

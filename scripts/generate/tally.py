@@ -15,7 +15,8 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scripts.common.tables import GENERATIONS, PROMPTS, read_table
+from scripts.common.schemas import GENERATIONS, PROMPTS
+from scripts.common.tables import read_table
 from scripts.generate import ledger
 from scripts.generate.status import PREVIEW_SLICE, SUFFIX
 

@@ -22,7 +22,8 @@ from typing import Any
 
 from scripts.common.files import write_text
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import TOPIC_ANSWERS, TOPIC_EXAMPLES, TOPICS, read_table, write_table
+from scripts.common.schemas import TOPIC_ANSWERS, TOPIC_EXAMPLES, TOPICS
+from scripts.common.tables import read_table, write_table
 from scripts.label.overrides import COLUMNS, REVIEW_ONLY, Override, combine, read_overrides
 from scripts.label.prompt import TOPIC_LENGTH
 from scripts.label.votes import MAJORITY, score_agreement, vote

@@ -19,7 +19,8 @@ from typing import Any
 from scripts.common.errors import InputError
 from scripts.common.ids import unit_interval
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import ASSIGNMENTS, SEEDS, TOPIC_EXAMPLES, iterate_rows, write_table
+from scripts.common.schemas import ASSIGNMENTS, SEEDS, TOPIC_EXAMPLES
+from scripts.common.tables import iterate_rows, write_table
 from scripts.prompts.text import excerpt
 
 EXAMPLES = 10

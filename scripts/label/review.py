@@ -14,7 +14,8 @@ from typing import Any
 
 from scripts.common.files import write_text
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import CLUSTER_SAMPLE, TOPIC_ANSWERS, TOPICS, iterate_rows, read_table
+from scripts.common.schemas import CLUSTER_SAMPLE, TOPIC_ANSWERS, TOPICS
+from scripts.common.tables import iterate_rows, read_table
 from scripts.label.overrides import COLUMNS, read_cells
 from scripts.label.votes import SAME_TOPIC, similarity, vote, words
 from scripts.report.page import environment

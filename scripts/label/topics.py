@@ -14,7 +14,8 @@ from typing import Any
 from scripts import engines
 from scripts.common.ids import content_id, sampling_seed
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import TOPIC_ANSWERS, TOPIC_EXAMPLES, read_table, write_table
+from scripts.common.schemas import TOPIC_ANSWERS, TOPIC_EXAMPLES
+from scripts.common.tables import read_table, write_table
 from scripts.label.answers import Answer, parse
 from scripts.label.prompt import label_prompt, label_schema
 

@@ -20,17 +20,8 @@ import pyarrow.compute as pc
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import (
-    ASSIGNMENTS,
-    CANDIDATES,
-    REJECTED,
-    SEEDS,
-    TOPICS,
-    iterate_batches,
-    iterate_rows,
-    write_columns,
-    write_table,
-)
+from scripts.common.schemas import ASSIGNMENTS, CANDIDATES, REJECTED, SEEDS, TOPICS
+from scripts.common.tables import iterate_batches, iterate_rows, write_columns, write_table
 from scripts.prompts.render import Recipe, prompts_of
 from scripts.prompts.templates import load
 

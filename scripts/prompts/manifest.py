@@ -15,7 +15,8 @@ from typing import Any
 from scripts.common.counts import Counts, total
 from scripts.common.files import read_json, write_json
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import PROMPTS, read_table
+from scripts.common.schemas import PROMPTS
+from scripts.common.tables import read_table
 from scripts.prompts.mix import PUBLISHED_CELL
 from scripts.prompts.templates import Template, load
 

@@ -17,7 +17,8 @@ import pyarrow as pa
 from scripts.common.files import write_text
 from scripts.common.ids import draws
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import PROMPTS, iterate_batches
+from scripts.common.schemas import PROMPTS
+from scripts.common.tables import iterate_batches
 from scripts.prompts.templates import Template, load, pieces
 
 COLUMNS = ["prompt_id", "prompt", "format", "audience", "topic", "topic_in_prompt", "template_id", "language"]

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scripts.common.ids import ID_DIGITS, draws, ids_after
-from scripts.common.tables import CANDIDATES
+from scripts.common.schemas import CANDIDATES
 from scripts.prompts.fields import excerpts, field_columns
 from scripts.prompts.mix import PUBLISHED_CELL
 from scripts.prompts.templates import Template, pieces

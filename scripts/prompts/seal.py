@@ -16,16 +16,8 @@ import pyarrow as pa
 from scripts.common.counts import Counts
 from scripts.common.files import read_json
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import (
-    CANDIDATES,
-    PROMPTS,
-    REJECTED,
-    iterate_batches,
-    iterate_rows,
-    read_table,
-    write_columns,
-    write_table,
-)
+from scripts.common.schemas import CANDIDATES, PROMPTS, REJECTED
+from scripts.common.tables import iterate_batches, iterate_rows, read_table, write_columns, write_table
 
 ROWS_AT_ONCE, ROWS_PER_GROUP = 4000, 8000
 

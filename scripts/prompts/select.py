@@ -19,7 +19,8 @@ import numpy as np
 
 from scripts.common.files import write_json
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import CANDIDATES, PROMPTS, REJECTED, read_table, write_table
+from scripts.common.schemas import CANDIDATES, PROMPTS, REJECTED
+from scripts.common.tables import read_table, write_table
 
 NONE = -1
 """A bound under which no rank lies."""

@@ -12,7 +12,8 @@ from typing import Any
 
 from scripts.common.files import read_json, write_text
 from scripts.common.logging import run
-from scripts.common.tables import BENCHMARK_ROWS, CONTAMINATION, iterate_rows
+from scripts.common.schemas import BENCHMARK_ROWS, CONTAMINATION
+from scripts.common.tables import iterate_rows
 from scripts.report import page, passages, scan, style
 
 WIDTH = 1064

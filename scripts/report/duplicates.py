@@ -14,7 +14,8 @@ from typing import Any
 
 from scripts.common.files import read_json, write_text
 from scripts.common.logging import run
-from scripts.common.tables import NEAR_DUPLICATES, iterate_rows, read_table
+from scripts.common.schemas import NEAR_DUPLICATES
+from scripts.common.tables import iterate_rows, read_table
 from scripts.report import page, scan, style
 
 WIDTH = 1064

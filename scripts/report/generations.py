@@ -11,7 +11,8 @@ from typing import Any
 
 from scripts.common.files import read_json, write_text
 from scripts.common.logging import run
-from scripts.common.tables import DATASET, GENERATIONS, iterate_batches
+from scripts.common.schemas import DATASET, GENERATIONS
+from scripts.common.tables import iterate_batches
 from scripts.report import page, scan, style
 from scripts.report.claims import Claims
 from scripts.report.distribution import Distribution

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.errors import InputError
-from scripts.common.tables import BENCHMARK_ROWS, iterate_rows
+from scripts.common.schemas import BENCHMARK_ROWS
+from scripts.common.tables import iterate_rows
 from scripts.decontaminate.matching import matching_blocks, tokenize
 
 AROUND = 160

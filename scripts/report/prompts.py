@@ -9,7 +9,8 @@ from typing import Any
 
 from scripts.common.files import read_json, write_text
 from scripts.common.logging import run
-from scripts.common.tables import PROMPTS, iterate_batches
+from scripts.common.schemas import PROMPTS
+from scripts.common.tables import iterate_batches
 from scripts.report import page, style
 from scripts.report.distribution import Distribution
 

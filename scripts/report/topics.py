@@ -11,7 +11,8 @@ from typing import Any
 
 from scripts.common.files import read_json, write_text
 from scripts.common.logging import run
-from scripts.common.tables import CLUSTER_SAMPLE, EMBEDDING_DIMENSION, TOPICS, read_table
+from scripts.common.schemas import CLUSTER_SAMPLE, EMBEDDING_DIMENSION, TOPICS
+from scripts.common.tables import read_table
 from scripts.report import page, style
 
 DRAWN = 8000

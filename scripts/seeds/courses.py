@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import COURSES, in_batches, write_batches
+from scripts.common.schemas import COURSES
+from scripts.common.tables import in_batches, write_batches
 from scripts.seeds.catalogues import Course
 from scripts.seeds.checks import find_problem
 from scripts.seeds.readers import BadRow, Draft, courses

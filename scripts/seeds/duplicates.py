@@ -12,7 +12,8 @@ import numpy as np
 
 from scripts.common.counts import Counts
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import REJECTED, SEEDS, read_table, write_table
+from scripts.common.schemas import REJECTED, SEEDS
+from scripts.common.tables import read_table, write_table
 
 
 def read_ids(path: Path) -> np.ndarray:

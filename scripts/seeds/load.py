@@ -23,7 +23,8 @@ from scripts.common.counts import Counts
 from scripts.common.errors import InputError
 from scripts.common.ids import content_id
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import OUTLINES, REJECTED, SEEDS, iterate_rows, write_batches, write_table
+from scripts.common.schemas import OUTLINES, REJECTED, SEEDS
+from scripts.common.tables import iterate_rows, write_batches, write_table
 from scripts.seeds.checks import MAXIMUM_CHARACTERS, find_problem
 from scripts.seeds.files import Raw
 from scripts.seeds.languages import FREE_TEXT, identify, language_code

@@ -27,7 +27,8 @@ from scripts.common.counts import Counts
 from scripts.common.files import write_json
 from scripts.common.ids import content_id
 from scripts.common.logging import get_logger, run
-from scripts.common.tables import COURSES, OUTLINES, in_batches, iterate_rows, write_batches
+from scripts.common.schemas import COURSES, OUTLINES
+from scripts.common.tables import in_batches, iterate_rows, write_batches
 from scripts.generate import ledger, recipe
 from scripts.generate.choose import choose
 from scripts.generate.ending import Drain, Watch

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from scripts.common.tables import SEEDS
+from scripts.common.schemas import SEEDS
 from scripts.label.prompt import label_prompt
 from scripts.prompts.mix import fitting
 from scripts.prompts.render import Recipe, prompts_of

@@ -16,7 +16,8 @@ from typing import Any
 
 from scripts.common.counts import Counts
 from scripts.common.ids import content_id
-from scripts.common.tables import GENERATIONS, PROMPTS, read_table, write_table
+from scripts.common.schemas import GENERATIONS, PROMPTS
+from scripts.common.tables import read_table, write_table
 from scripts.generate import ledger
 from tests.chaos.server import DEADLINE, Endpoint
 

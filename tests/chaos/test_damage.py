@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from scripts.common.ids import content_id
-from scripts.common.tables import PROMPTS, write_table
+from scripts.common.schemas import PROMPTS
+from scripts.common.tables import write_table
 from scripts.generate import ledger
 from tests.chaos.conftest import KILLS, SEED
 from tests.chaos.programs import Part, openai_flags, prompt, wait_for

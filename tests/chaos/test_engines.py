@@ -4,7 +4,8 @@ import json
 import signal
 
 from scripts.common.ids import content_id, sampling_seed
-from scripts.common.tables import GENERATIONS, read_table
+from scripts.common.schemas import GENERATIONS
+from scripts.common.tables import read_table
 from tests.chaos.programs import IN_FLIGHT, OPTIONS, openai_flags, prompt, wait_for
 from tests.chaos.server import completion, text_of, well
 

@@ -4,7 +4,8 @@ import signal
 
 import pytest
 
-from scripts.common.tables import GENERATIONS, read_table
+from scripts.common.schemas import GENERATIONS
+from scripts.common.tables import read_table
 from tests.chaos.conftest import KILLS
 from tests.chaos.programs import ROOT, Part, check_sealed, spinning, wait_for
 

@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from scripts.common.ids import content_id
-from scripts.common.tables import GENERATIONS, PROMPTS, REJECTED, read_table, write_table
+from scripts.common.schemas import GENERATIONS, PROMPTS, REJECTED
+from scripts.common.tables import read_table, write_table
 from tests.snakemake import ROOT, planned_jobs, snakemake
 
 RUN = "test-ledger"

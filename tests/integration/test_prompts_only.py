@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from scripts.common import tables
+from scripts.common import schemas, tables
 from tests.snakemake import ROOT, snakemake
 
 SOURCES = ("wikipedia", "sep", "openwebmath", "fineweb", "cosmopedia_web_samples_v1")
@@ -28,7 +28,7 @@ def prompts():
 
 
 def rows(prompts, source):
-    return list(tables.iterate_rows(prompts / source / "part-000.parquet", tables.PROMPTS))
+    return list(tables.iterate_rows(prompts / source / "part-000.parquet", schemas.PROMPTS))
 
 
 def test_every_source_gives_prompts_in_every_language(prompts):

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from scripts.common import tables
+from scripts.common import schemas, tables
 from scripts.common.counts import Counts, total
 from scripts.dataset import explain
 from scripts.dataset.finished import read_dataset
@@ -48,20 +48,20 @@ def test_each_step_reads_what_the_step_before_it_passed_on(tiny_run):
 
 def test_broken_pages_are_kept_aside_with_a_reason(tiny_run):
     files = sorted(tiny_run.glob("seeds/*/part-*.rejected.parquet"))
-    rejected = [row for path in files for row in tables.iterate_rows(path, tables.REJECTED)]
+    rejected = [row for path in files for row in tables.iterate_rows(path, schemas.REJECTED)]
     assert len(rejected) >= 8
     assert all(row["reason"] and row["id"] for row in rejected)
 
 
 def test_every_seed_has_a_license_and_an_origin(tiny_run):
-    seeds = rows(tiny_run, "seeds/*/part-*.parquet", tables.SEEDS)
+    seeds = rows(tiny_run, "seeds/*/part-*.parquet", schemas.SEEDS)
     assert all(seed["license"] and seed["origin"] for seed in seeds)
     assert {seed["kind"] for seed in seeds} == {"passage", "unit", "title", "dialogue"}
 
 
 def test_every_text_carries_the_licence_and_the_origin_of_its_seed(tiny_run):
-    seeds = {seed["seed_id"]: seed for seed in rows(tiny_run, "seeds/*/part-*.parquet", tables.SEEDS)}
-    texts = rows(tiny_run, "dataset/*/train-*.parquet", tables.DATASET)
+    seeds = {seed["seed_id"]: seed for seed in rows(tiny_run, "seeds/*/part-*.parquet", schemas.SEEDS)}
+    texts = rows(tiny_run, "dataset/*/train-*.parquet", schemas.DATASET)
     assert {seeds[text["seed_id"]]["source"] for text in texts} == {seed["source"] for seed in seeds.values()}
     for text in texts:
         seed = seeds[text["seed_id"]]
@@ -69,24 +69,24 @@ def test_every_text_carries_the_licence_and_the_origin_of_its_seed(tiny_run):
 
 
 def test_courses_were_asked_about_and_each_is_an_outline_or_tells_why_not(tiny_run):
-    outlines = rows(tiny_run, "seeds/outlines/stanford/part-000.parquet", tables.OUTLINES)
+    outlines = rows(tiny_run, "seeds/outlines/stanford/part-000.parquet", schemas.OUTLINES)
     assert len(outlines) == 12
     assert all(row["outline_raw"].startswith('{"units":') for row in outlines)
     assert all((row["source"] == "llm") == bool(row["units"]) != bool(row["problem"]) for row in outlines)
 
 
 def test_clusters_are_found_and_every_document_belongs_to_one_or_to_noise(tiny_run):
-    sample = rows(tiny_run, "clusters/sample.parquet", tables.CLUSTER_SAMPLE)
+    sample = rows(tiny_run, "clusters/sample.parquet", schemas.CLUSTER_SAMPLE)
     clusters = {row["cluster_id"] for row in sample} - {-1}
     assert len(clusters) >= 8
-    assigned = rows(tiny_run, "clusters/assignments/web/part-*.parquet", tables.ASSIGNMENTS)
-    seeds = rows(tiny_run, "seeds/web/part-*.parquet", tables.SEEDS)
+    assigned = rows(tiny_run, "clusters/assignments/web/part-*.parquet", schemas.ASSIGNMENTS)
+    seeds = rows(tiny_run, "seeds/web/part-*.parquet", schemas.SEEDS)
     assert [row["seed_id"] for row in assigned] == [row["seed_id"] for row in seeds]
     assert {row["cluster_id"] for row in assigned} <= clusters | {-1}
 
 
 def test_every_cluster_has_a_topic_a_decision_and_a_reason(tiny_run):
-    topics = rows(tiny_run, "topics/topics.parquet", tables.TOPICS)
+    topics = rows(tiny_run, "topics/topics.parquet", schemas.TOPICS)
     assert all(row["topic"] and row["reason"] for row in topics)
     assert {row["decision"] for row in topics} <= {"kept", "removed"}
     assert {row["label_source"] for row in topics} <= {"llm", "keywords"}
@@ -98,7 +98,7 @@ def test_every_cluster_has_a_topic_a_decision_and_a_reason(tiny_run):
 
 
 def test_prompts_cover_formats_and_audiences_and_half_the_web_prompts_name_the_topic(tiny_run):
-    prompts = rows(tiny_run, "prompts/*/part-*.parquet", tables.PROMPTS)
+    prompts = rows(tiny_run, "prompts/*/part-*.parquet", schemas.PROMPTS)
     assert len({row["prompt_id"] for row in prompts}) == len(prompts)
     assert len({row["format"] for row in prompts}) >= 8
     assert len({row["audience"] for row in prompts}) >= 4
@@ -107,10 +107,10 @@ def test_prompts_cover_formats_and_audiences_and_half_the_web_prompts_name_the_t
 
 
 def test_every_prompt_has_exactly_one_text_although_the_run_was_killed(tiny_run):
-    prompts = [row["prompt_id"] for row in rows(tiny_run, "prompts/*/part-*.parquet", tables.PROMPTS)]
-    texts = [row["prompt_id"] for row in rows(tiny_run, "generations/*/part-*.parquet", tables.GENERATIONS)]
+    prompts = [row["prompt_id"] for row in rows(tiny_run, "prompts/*/part-*.parquet", schemas.PROMPTS)]
+    texts = [row["prompt_id"] for row in rows(tiny_run, "generations/*/part-*.parquet", schemas.GENERATIONS)]
     assert texts == prompts
-    assert {row["engine"] for row in rows(tiny_run, "generations/*/part-*.parquet", tables.GENERATIONS)} == {
+    assert {row["engine"] for row in rows(tiny_run, "generations/*/part-*.parquet", schemas.GENERATIONS)} == {
         "transformers"
     }
 
@@ -139,22 +139,22 @@ def explained(run, given, capsys):
 
 
 def test_every_kind_of_row_can_be_explained(tiny_run, capsys):
-    text = rows(tiny_run, "dataset/stories/train-*.parquet", tables.DATASET)[0]
+    text = rows(tiny_run, "dataset/stories/train-*.parquet", schemas.DATASET)[0]
     history = explained(tiny_run, text["prompt_id"], capsys)
     found = {step["name"]: step for step in [*history["origin"], *history["prompts"][text["prompt_id"]]]}
     assert history["verdict"].startswith("in the dataset: stories/train-00000-of-")
     assert found["training"]["summary"] == "in the mix of tiny"
     assert found["seed"]["facts"]["licence"] == text["license"]
     assert found["generation"]["facts"]["attempts in the ledger"]
-    decisions = rows(tiny_run, "clean/*/part-*.parquet", tables.DECISIONS)
+    decisions = rows(tiny_run, "clean/*/part-*.parquet", schemas.DECISIONS)
     removed = next(row for row in decisions if row["decision"] == "removed")
     verdict = explained(tiny_run, removed["prompt_id"][:12], capsys)["verdict"]
     assert verdict.startswith(f"left out at step quality: {removed['reason']}")
-    duplicate = rows(tiny_run, "deduplicate/removed.parquet", tables.NEAR_DUPLICATES)[0]
+    duplicate = rows(tiny_run, "deduplicate/removed.parquet", schemas.NEAR_DUPLICATES)[0]
     verdict = explained(tiny_run, duplicate["removed_id"], capsys)["verdict"]
     assert verdict.startswith(f"left out at step duplicates: near_duplicate of {duplicate['kept_id']}")
     files = sorted(tiny_run.glob("seeds/web/part-*.rejected.parquet"))
-    rejected = next(row for path in files for row in tables.iterate_rows(path, tables.REJECTED))
+    rejected = next(row for path in files for row in tables.iterate_rows(path, schemas.REJECTED))
     assert rejected["reason"] in explained(tiny_run, rejected["id"], capsys)["verdict"]
 
 
@@ -180,8 +180,11 @@ def test_a_smaller_run_on_one_core_gives_a_subset_with_the_same_texts(tiny_run):
     shutil.rmtree(smaller, ignore_errors=True)
     web = [f"results/{smaller.name}/generations/web/part-{part}.parquet" for part in ("000", "001")]
     snakemake(*web, "--cores", "1", "--config", f"run={smaller.name}", "fraction=0.2")
-    everything = {row["prompt_id"]: row for row in rows(tiny_run, "generations/web/part-*.parquet", tables.GENERATIONS)}
-    some = rows(smaller, "generations/web/part-*.parquet", tables.GENERATIONS)
+    sealed = "generations/web/part-*.parquet"
+    everything = {row["prompt_id"]: row for row in rows(tiny_run, sealed, schemas.GENERATIONS)}
+        row["prompt_id"]: row for row in rows(tiny_run, sealed, schemas.GENERATIONS)
+    }
+    some = rows(smaller, "generations/web/part-*.parquet", schemas.GENERATIONS)
     assert 0.1 < len(some) / len(everything) < 0.3
     assert all(everything[row["prompt_id"]] == row for row in some)
 
@@ -203,6 +206,6 @@ def test_the_report_is_one_file_with_every_chapter(report):
 
 
 def test_kept_and_removed_texts_are_told_apart_by_reason(tiny_run):
-    decisions = rows(tiny_run, "clean/*/part-*.parquet", tables.DECISIONS)
+    decisions = rows(tiny_run, "clean/*/part-*.parquet", schemas.DECISIONS)
     reasons = Counter(row["reason"] for row in decisions if row["decision"] == "removed")
     assert counts(tiny_run, "clean").rejected == dict(reasons)

@@ -1,6 +1,7 @@
 """Near-duplicates as the tests of that stage make and find them."""
 
-from scripts.common.tables import NEAR_DUPLICATES, PROMPTS, read_table, write_table
+from scripts.common.schemas import NEAR_DUPLICATES, PROMPTS
+from scripts.common.tables import read_table, write_table
 from scripts.deduplicate import buckets, clusters, members, signatures, verify
 from scripts.deduplicate.minhash import by_rank
 from tests.unit.sealed import arguments, sealed_part

@@ -5,7 +5,7 @@ import json
 import yaml
 
 from scripts.common.ids import content_id
-from scripts.common.tables import (
+from scripts.common.schemas import (
     ASSIGNMENTS,
     BENCHMARK_ROWS,
     CANDIDATES,
@@ -21,8 +21,8 @@ from scripts.common.tables import (
     SEEDS,
     TOPIC_ANSWERS,
     TOPICS,
-    write_table,
 )
+from scripts.common.tables import write_table
 from scripts.generate import segment
 from scripts.generate.journal import to_line
 from tests.unit.sealed import rows

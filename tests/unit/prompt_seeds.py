@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from scripts.common.ids import content_id
-from scripts.common.tables import SEEDS
+from scripts.common.schemas import SEEDS
 from scripts.prompts.render import Recipe, prompts_of
 from scripts.prompts.templates import load
 

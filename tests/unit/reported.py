@@ -1,7 +1,8 @@
 """What deduplication and decontamination leave of a run, for the tests of the report."""
 
 from scripts.common.files import write_json
-from scripts.common.tables import BENCHMARK_ROWS, CONTAMINATION, NEAR_DUPLICATES, write_table
+from scripts.common.schemas import BENCHMARK_ROWS, CONTAMINATION, NEAR_DUPLICATES
+from scripts.common.tables import write_table
 from scripts.decontaminate.matching import tokenize
 
 NASTY = '<script>alert(1)</script> & "quotes"'

@@ -8,7 +8,8 @@ from scripts.clean import filter as clean_filter
 from scripts.clean.repetition import LIMITS
 from scripts.clean.rules import OPENING, RULES
 from scripts.common.ids import content_id
-from scripts.common.tables import GENERATIONS, PROMPTS, read_table, write_table
+from scripts.common.schemas import GENERATIONS, PROMPTS
+from scripts.common.tables import read_table, write_table
 
 
 def arguments(**flags):

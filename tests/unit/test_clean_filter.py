@@ -8,7 +8,8 @@ from scripts.clean.rules import Settings
 from scripts.clean.summary import Tally
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
-from scripts.common.tables import DECISIONS, GENERATIONS, PROMPTS, read_table, write_table
+from scripts.common.schemas import DECISIONS, GENERATIONS, PROMPTS
+from scripts.common.tables import read_table, write_table
 from tests.unit.prose import TEXT
 from tests.unit.sealed import actions, asked_for, rows, sealed_part
 from tests.unit.sealed import decide as decide_again

@@ -11,7 +11,8 @@ from scripts.clean.rules import Settings, Text, code_fails
 from scripts.clean.sandbox import Sandbox
 from scripts.common.errors import InputError
 from scripts.common.files import read_json
-from scripts.common.tables import DECISIONS, read_table
+from scripts.common.schemas import DECISIONS
+from scripts.common.tables import read_table
 from tests.unit.prose import TEXT
 from tests.unit.sealed import actions, decide, sealed_part
 

@@ -9,7 +9,8 @@ from scripts.cluster.fit import by_size, check_size, summarise
 from scripts.cluster.sample import choose
 from scripts.common.errors import InputError
 from scripts.common.ids import content_id, unit_interval
-from scripts.common.tables import ASSIGNMENTS, CLUSTER_SAMPLE, EMBEDDING_DIMENSION, EMBEDDINGS, read_table, write_table
+from scripts.common.schemas import ASSIGNMENTS, CLUSTER_SAMPLE, EMBEDDING_DIMENSION, EMBEDDINGS
+from scripts.common.tables import read_table, write_table
 
 UMAP = {"n_components": 2, "n_neighbors": 6, "min_dist": 0.1}
 HDBSCAN = {"n_components": 3, "min_cluster_size": 0, "min_samples": 0, "selection": "auto", "marginal_share": 0.5}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.common import tables
+from scripts.common import schemas, tables
 from scripts.common.counts import Counts, total
 from scripts.common.errors import InputError
 from scripts.common.files import atomic_path, read_json, write_json
@@ -67,22 +67,22 @@ def test_json_is_sorted_and_a_broken_file_is_named(tmp_path):
 
 def test_the_same_rows_give_the_same_bytes(tmp_path):
     rows = [{"id": "1", "reason": "empty"}, {"id": "2", "reason": "broken", "detail": "x"}]
-    tables.write_table(tmp_path / "a.parquet", rows, tables.REJECTED)
-    tables.write_table(tmp_path / "b.parquet", rows, tables.REJECTED)
+    tables.write_table(tmp_path / "a.parquet", rows, schemas.REJECTED)
+    tables.write_table(tmp_path / "b.parquet", rows, schemas.REJECTED)
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
-    assert tables.read_table(tmp_path / "a.parquet", tables.REJECTED).to_pylist()[0]["detail"] is None
+    assert tables.read_table(tmp_path / "a.parquet", schemas.REJECTED).to_pylist()[0]["detail"] is None
 
 
 def test_batches_and_rows_agree(tmp_path):
     rows = [{"id": str(i), "reason": "r", "detail": "d"} for i in range(25)]
-    written = tables.write_batches(tmp_path / "a.parquet", [rows[:10], rows[10:]], tables.REJECTED)
+    written = tables.write_batches(tmp_path / "a.parquet", [rows[:10], rows[10:]], schemas.REJECTED)
     assert written == tables.count_rows(tmp_path / "a.parquet") == 25
-    assert list(tables.iterate_rows(tmp_path / "a.parquet", tables.REJECTED, batch_size=7)) == rows
+    assert list(tables.iterate_rows(tmp_path / "a.parquet", schemas.REJECTED, batch_size=7)) == rows
 
 
 def test_an_empty_table_keeps_its_columns(tmp_path):
-    tables.write_table(tmp_path / "a.parquet", [], tables.SEEDS)
-    assert tables.read_table(tmp_path / "a.parquet", tables.SEEDS).schema.names == tables.SEEDS.names
+    tables.write_table(tmp_path / "a.parquet", [], schemas.SEEDS)
+    assert tables.read_table(tmp_path / "a.parquet", schemas.SEEDS).schema.names == schemas.SEEDS.names
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.integers(min_value=1, max_value=5))
@@ -101,10 +101,10 @@ def test_rows_are_found_by_a_value_wherever_they_stand(tmp_path_factory, values,
 def test_a_table_of_another_kind_is_refused_by_name(tmp_path):
     pq.write_table(pa.table({"x": [1]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match=r"a\.parquet lacks the column"):
-        tables.read_table(tmp_path / "a.parquet", tables.SEEDS)
+        tables.read_table(tmp_path / "a.parquet", schemas.SEEDS)
     (tmp_path / "b.parquet").write_text("no table")
     with pytest.raises(InputError, match=r"b\.parquet is not a readable Parquet file"):
-        tables.read_table(tmp_path / "b.parquet", tables.SEEDS)
+        tables.read_table(tmp_path / "b.parquet", schemas.SEEDS)
 
 
 def test_counts_that_do_not_add_up_are_refused(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from huggingface_hub import DatasetCard
 
-from scripts.common.tables import DATASET
+from scripts.common.schemas import DATASET
 from tests.unit.test_dataset_split import ALARM, CONTROL, SUMMARY, write_card, write_part, write_split
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
-from scripts.common.tables import DATASET, GENERATIONS, PROMPTS, SEEDS, read_table, write_table
+from scripts.common.schemas import DATASET, GENERATIONS, PROMPTS, SEEDS
+from scripts.common.tables import read_table, write_table
 from scripts.dataset.explain import explain
 from scripts.dataset.lookup import Run
 from tests.unit.history import STEPS, prompt, write_run

@@ -167,7 +167,8 @@ def test_the_beginning_of_an_id_is_enough_and_an_unclear_one_lists_what_it_may_m
 
 
 def test_an_unclear_id_lists_what_it_may_mean(tmp_path):
-    from scripts.common.tables import SEEDS, write_table
+    from scripts.common.schemas import SEEDS
+    from scripts.common.tables import write_table
 
     ids = ["abcdef" + digit * 26 for digit in "01234567"]
     write_table(tmp_path / "run/seeds/web/part-000.parquet", [{"seed_id": name} for name in ids], SEEDS)

@@ -6,7 +6,8 @@ import pytest
 
 from scripts.common.errors import InputError
 from scripts.common.ids import content_id
-from scripts.common.tables import CONTAMINATION, DATASET, NEAR_DUPLICATES, PROMPTS, SEEDS, read_table, write_table
+from scripts.common.schemas import CONTAMINATION, DATASET, NEAR_DUPLICATES, PROMPTS, SEEDS
+from scripts.common.tables import read_table, write_table
 from scripts.dataset import split
 from scripts.dataset.licences import Licences
 from scripts.seeds import load

@@ -4,7 +4,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from scripts.common.counts import Counts
-from scripts.common.tables import DATASET, PROMPTS, read_table, write_table
+from scripts.common.schemas import DATASET, PROMPTS
+from scripts.common.tables import read_table, write_table
 from tests.unit.test_dataset_split import write_card, write_part, write_split
 
 datasets = pytest.importorskip("datasets")

@@ -7,17 +7,8 @@ import yaml
 
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
-from scripts.common.tables import (
-    CONTAMINATION,
-    DATASET,
-    GENERATIONS,
-    NEAR_DUPLICATES,
-    PROMPTS,
-    SEEDS,
-    read_table,
-    write_batches,
-    write_table,
-)
+from scripts.common.schemas import CONTAMINATION, DATASET, GENERATIONS, NEAR_DUPLICATES, PROMPTS, SEEDS
+from scripts.common.tables import read_table, write_batches, write_table
 from scripts.dataset import card, split
 from scripts.dataset.licences import Licences
 from tests.unit.sealed import arguments, decide, rows

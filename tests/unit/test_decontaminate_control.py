@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings, strategies
 
 from scripts.common.files import read_json
-from scripts.common.tables import BENCHMARK_ROWS, NEAR_DUPLICATES, PLANTED, read_table, write_table
+from scripts.common.schemas import BENCHMARK_ROWS, NEAR_DUPLICATES, PLANTED
+from scripts.common.tables import read_table, write_table
 from scripts.decontaminate import control, index, matching, plainly
 from scripts.decontaminate.planting import KINDS, plant, spread
 from scripts.decontaminate.scan import Scan, Scanner

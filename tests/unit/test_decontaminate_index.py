@@ -4,7 +4,8 @@ import pytest
 
 from scripts.benchmarks.rows import BENCHMARKS
 from scripts.common.errors import InputError
-from scripts.common.tables import BENCHMARK_ROWS, read_table
+from scripts.common.schemas import BENCHMARK_ROWS
+from scripts.common.tables import read_table
 from scripts.decontaminate import index
 from tests.unit.sealed import arguments
 

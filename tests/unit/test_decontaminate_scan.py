@@ -10,15 +10,8 @@ import pytest
 
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
-from scripts.common.tables import (
-    BENCHMARK_ROWS,
-    CONTAMINATION,
-    DECISIONS,
-    GENERATIONS,
-    NEAR_DUPLICATES,
-    read_table,
-    write_table,
-)
+from scripts.common.schemas import BENCHMARK_ROWS, CONTAMINATION, DECISIONS, GENERATIONS, NEAR_DUPLICATES
+from scripts.common.tables import read_table, write_table
 from scripts.decontaminate import index, scan, table
 from tests.unit.sealed import arguments, sealed_part
 

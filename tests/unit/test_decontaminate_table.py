@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from scripts.common.counts import Counts
-from scripts.common.tables import BENCHMARK_ROWS, CONTAMINATION, write_table
+from scripts.common.schemas import BENCHMARK_ROWS, CONTAMINATION
+from scripts.common.tables import write_table
 from scripts.decontaminate import table
 from scripts.report import contamination
 from scripts.report.claims import Claims

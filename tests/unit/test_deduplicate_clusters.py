@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from scripts.common.errors import InputError
-from scripts.common.tables import MINHASH_CLUSTERS, read_table
+from scripts.common.schemas import MINHASH_CLUSTERS
+from scripts.common.tables import read_table
 from scripts.deduplicate import clusters
 from tests.unit.duplicates import deduplicate, words
 from tests.unit.sealed import arguments

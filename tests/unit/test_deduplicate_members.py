@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from scripts.common.errors import InputError
-from scripts.common.tables import CLUSTER_MEMBERS, MINHASH_CLUSTERS, iterate_rows, read_table, write_table
+from scripts.common.schemas import CLUSTER_MEMBERS, MINHASH_CLUSTERS
+from scripts.common.tables import iterate_rows, read_table, write_table
 from scripts.deduplicate import members
 from scripts.deduplicate.shingles import Shingles
 from tests.unit.duplicates import find_members, seal, words

@@ -3,7 +3,8 @@ import pytest
 
 from scripts.cluster.vectors import read_vectors
 from scripts.common.errors import InputError
-from scripts.common.tables import SEEDS, write_table
+from scripts.common.schemas import SEEDS
+from scripts.common.tables import write_table
 from scripts.embed import documents
 from scripts.embed.documents import embed, load_model, model_path, plan_batches, tokenize
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from scripts.common.tables import GENERATIONS
+from scripts.common.schemas import GENERATIONS
 from scripts.generate import compact, ledger, segment
 from tests.unit.test_generate_ledger import row, turned
 

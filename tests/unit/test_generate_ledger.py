@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.common.tables import GENERATIONS
+from scripts.common.schemas import GENERATIONS
 from scripts.generate import compact, ledger, segment
 from scripts.generate.choose import choose
 from scripts.generate.journal import to_line

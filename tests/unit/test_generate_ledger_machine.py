@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from scripts.common.tables import GENERATIONS
+from scripts.common.schemas import GENERATIONS
 from scripts.generate import compact, journal, ledger, seal, segment
 from tests.unit.test_generate_ledger import row as ledger_row
 

@@ -7,7 +7,8 @@ import pytest
 
 from scripts.common.errors import InputError
 from scripts.common.ids import content_id
-from scripts.common.tables import PREVIEW, PROMPTS, read_table, write_table
+from scripts.common.schemas import PREVIEW, PROMPTS
+from scripts.common.tables import read_table, write_table
 from scripts.generate import ledger, preview, preview_measures, preview_page
 from scripts.generate import slice as slice_
 from scripts.generate.tally import read_jobs

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from scripts.common.errors import InputError
 from scripts.common.ids import content_id
-from scripts.common.tables import GENERATIONS, PROMPTS, write_table
+from scripts.common.schemas import GENERATIONS, PROMPTS
+from scripts.common.tables import write_table
 from scripts.engines import Sampling
 from scripts.generate import ledger, progress
 from scripts.generate import slice as slice_

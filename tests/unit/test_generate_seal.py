@@ -12,7 +12,8 @@ import pytest
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
 from scripts.common.ids import content_id
-from scripts.common.tables import GENERATIONS, PROMPTS, REJECTED, read_table, write_table
+from scripts.common.schemas import GENERATIONS, PROMPTS, REJECTED
+from scripts.common.tables import read_table, write_table
 from scripts.generate import compact, ledger, manifest, seal
 from scripts.generate import slice as slice_
 from tests.unit.test_generate_ledger import row

@@ -14,7 +14,8 @@ import pytest
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
 from scripts.common.ids import content_id
-from scripts.common.tables import PROMPTS, write_table
+from scripts.common.schemas import PROMPTS
+from scripts.common.tables import write_table
 from scripts.generate import ledger
 from scripts.generate import slice as slice_
 from scripts.generate.prompts import read_prompts

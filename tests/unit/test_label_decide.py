@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from scripts.common.errors import InputError
-from scripts.common.tables import TOPIC_ANSWERS, TOPIC_EXAMPLES, TOPICS, read_table, write_table
+from scripts.common.schemas import TOPIC_ANSWERS, TOPIC_EXAMPLES, TOPICS
+from scripts.common.tables import read_table, write_table
 from scripts.label import decide as program
 from scripts.label.decide import REVIEW_COLUMNS, build_topics, decide, name_cluster, review
 from scripts.label.overrides import COLUMNS, Override, read_overrides

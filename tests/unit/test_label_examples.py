@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from scripts.common.errors import InputError
 from scripts.common.ids import content_id
-from scripts.common.tables import ASSIGNMENTS, SEEDS, TOPIC_EXAMPLES, read_table, write_table
+from scripts.common.schemas import ASSIGNMENTS, SEEDS, TOPIC_EXAMPLES
+from scripts.common.tables import read_table, write_table
 from scripts.label import examples
 from scripts.label.examples import collect, describe, draw_samples, keywords
 from scripts.label.prompt import label_prompt

@@ -8,7 +8,8 @@ import re
 import pytest
 
 from scripts.common.ids import content_id
-from scripts.common.tables import CLUSTER_SAMPLE, TOPIC_ANSWERS, TOPICS, write_table
+from scripts.common.schemas import CLUSTER_SAMPLE, TOPIC_ANSWERS, TOPICS
+from scripts.common.tables import write_table
 from scripts.label import review
 from scripts.label.overrides import read_overrides
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.common.tables import TOPIC_ANSWERS, TOPIC_EXAMPLES, read_table, write_table
+from scripts.common.schemas import TOPIC_ANSWERS, TOPIC_EXAMPLES
+from scripts.common.tables import read_table, write_table
 from scripts.engines import Completion
 from scripts.label import topics
 from scripts.label.answers import Answer, parse

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from scripts.common.errors import InputError
-from scripts.common.tables import ASSIGNMENTS
+from scripts.common.schemas import ASSIGNMENTS
 from scripts.prompts.build import Builder, Clusters, Selection
 from scripts.prompts.render import Recipe
 from scripts.prompts.templates import load

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from scripts.common.ids import content_id
-from scripts.common.tables import PROMPTS, write_table
+from scripts.common.schemas import PROMPTS
+from scripts.common.tables import write_table
 from scripts.prompts.preview import main, sample, spans
 from scripts.prompts.templates import Template, load
 

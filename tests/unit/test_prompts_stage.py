@@ -6,7 +6,8 @@ import pyarrow as pa
 import yaml
 
 from scripts.common.counts import Counts
-from scripts.common.tables import ASSIGNMENTS, PROMPTS, REJECTED, SEEDS, TOPICS, read_table, write_table
+from scripts.common.schemas import ASSIGNMENTS, PROMPTS, REJECTED, SEEDS, TOPICS
+from scripts.common.tables import read_table, write_table
 from scripts.prompts import build, manifest, seal, select
 from scripts.prompts.render import Recipe, prompts_of
 from scripts.prompts.templates import load

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
-from scripts.common.tables import GENERATIONS, write_table
+from scripts.common.schemas import GENERATIONS
+from scripts.common.tables import write_table
 from scripts.report import (
     contamination,
     duplicates,

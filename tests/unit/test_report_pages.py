@@ -8,15 +8,8 @@ import pytest
 from scripts.common.counts import Counts
 from scripts.common.files import write_json
 from scripts.common.ids import content_id
-from scripts.common.tables import (
-    CLUSTER_SAMPLE,
-    DATASET,
-    DECISIONS,
-    GENERATIONS,
-    PROMPTS,
-    TOPICS,
-    write_table,
-)
+from scripts.common.schemas import CLUSTER_SAMPLE, DATASET, DECISIONS, GENERATIONS, PROMPTS, TOPICS
+from scripts.common.tables import write_table
 from scripts.report import (
     contamination,
     duplicates,

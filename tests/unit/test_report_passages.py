@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.common.errors import InputError
-from scripts.common.tables import BENCHMARK_ROWS, DECISIONS, GENERATIONS, write_table
+from scripts.common.schemas import BENCHMARK_ROWS, DECISIONS, GENERATIONS
+from scripts.common.tables import write_table
 from scripts.decontaminate.matching import tokenize
 from scripts.report import passages, scan
 

@@ -8,7 +8,8 @@ import pytest
 from scripts.common.errors import InputError
 from scripts.common.files import read_json, write_json
 from scripts.common.ids import content_id
-from scripts.common.tables import DECISIONS, GENERATIONS, read_table, write_table
+from scripts.common.schemas import DECISIONS, GENERATIONS
+from scripts.common.tables import read_table, write_table
 from scripts.report import contamination, duplicates
 from tests.unit.reported import NASTY, write_contamination, write_duplicates
 

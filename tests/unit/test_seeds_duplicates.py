@@ -2,7 +2,8 @@ import pytest
 
 from scripts.common.counts import Counts
 from scripts.common.ids import content_id
-from scripts.common.tables import REJECTED, SEEDS, read_table, write_table
+from scripts.common.schemas import REJECTED, SEEDS
+from scripts.common.tables import read_table, write_table
 from scripts.seeds import duplicates
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
-from scripts.common.tables import REJECTED, SEEDS, read_table
+from scripts.common.schemas import REJECTED, SEEDS
+from scripts.common.tables import read_table
 from scripts.seeds import load
 from scripts.seeds.load import Part, batches
 from scripts.seeds.sources import Entry

@@ -11,7 +11,8 @@ import pytest
 
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
-from scripts.common.tables import COURSES, OUTLINES, SEEDS, read_table, write_table
+from scripts.common.schemas import COURSES, OUTLINES, SEEDS
+from scripts.common.tables import read_table, write_table
 from scripts.generate import ledger
 from scripts.seeds import courses as courses_
 from scripts.seeds import load, outline

@@ -15,7 +15,8 @@ import pytest
 
 from scripts.common.counts import Counts
 from scripts.common.ids import content_id, sampling_seed
-from scripts.common.tables import PROMPTS, write_table
+from scripts.common.schemas import PROMPTS
+from scripts.common.tables import write_table
 from scripts.engines import orphans
 from scripts.generate import ledger
 

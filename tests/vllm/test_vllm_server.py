@@ -15,7 +15,8 @@ import pytest
 
 from scripts import engines
 from scripts.common.ids import content_id
-from scripts.common.tables import PROMPTS, write_table
+from scripts.common.schemas import PROMPTS
+from scripts.common.tables import write_table
 from scripts.engines import EngineSettings, Request, Sampling, chat
 from scripts.generate import ledger
 from tests.vllm.test_vllm_engine import MODEL, ROOT, SCHEMA, TEXTS, TOO_LONG
