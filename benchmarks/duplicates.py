@@ -13,7 +13,6 @@ only one of the two removes is put down to one cause. benchmarks/similar_texts.p
 import argparse
 import json
 import logging
-import math
 import os
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from scripts.common.files import read_json
 from scripts.common.ids import content_id
 from scripts.common.schemas import DECISIONS, GENERATIONS, NEAR_DUPLICATES, PROMPTS
 from scripts.common.tables import read_table, write_table
+from scripts.decontaminate.control import wilson
 from scripts.deduplicate import buckets, clusters, members, signatures, verify
 from scripts.deduplicate.shingles import Shingles
 
@@ -160,14 +160,11 @@ def best(place: int, removed: set[int], similar: Similar) -> float:
     return max((value for partner, value in similar[place].items() if partner not in removed), default=0.0)
 
 
-def wilson(found: int, total: int) -> str:
+def interval(found: int, total: int) -> str:
     """A share with its 95 % Wilson interval."""
     if not total:
         return "no pair"
-    z, share = 1.959964, found / total
-    middle, half = share + z * z / 2 / total, z * math.sqrt(share * (1 - share) / total + z * z / 4 / total / total)
-    low, high = ((middle + sign * half) / (1 + z * z / total) for sign in (-1, 1))
-    return f"{share:.4f} [{low:.4f}, {high:.4f}]"
+    return "{value:.4f} [{low:.4f}, {high:.4f}]".format(**wilson(found, total))
 
 
 def measure(name: str, texts: Sequence[str], folder: Path, gold: Sequence[tuple[int, int]] = ()) -> bool:
@@ -189,7 +186,7 @@ def measure(name: str, texts: Sequence[str], folder: Path, gold: Sequence[tuple[
         cells = []
         for low, high in ((0.8, 2), (MINIMUM, 0.8)):
             band = [not removed.isdisjoint((a, b)) for a, b, value in pairs if low <= value < high]
-            cells.append(f"{sum(band):,}/{len(band):,}  {wilson(sum(band), len(band))}")
+            cells.append(f"{sum(band):,}/{len(band):,}  {interval(sum(band), len(band))}")
         alone = [sum(best(place, removed, similar) < limit for place in removed) for limit in (0.8, MINIMUM, 0.5)]
         shares = ", ".join(f"{number} ({number / max(1, len(removed)):.1%})" for number in alone)
         print(f"{way:12}{len(removed):8,}{cells[0]:>40}{cells[1]:>40}   {shares}")

@@ -1,6 +1,7 @@
 """Files that are whole or absent: written under a temporary name, flushed to disk, then renamed."""
 
 import contextlib
+import hashlib
 import json
 import os
 import uuid
@@ -47,6 +48,12 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise InputError(f"{path} is not valid JSON ({error}). Delete it and run again.") from error
+
+
+def sha256_of(path: str | Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
+from scripts.common.files import sha256_of
 from scripts.common.tables import count_rows
 
 CARD = "README.md"
 DATA_FILE = re.compile(r"train-(\d{5})-of-(\d{5})\.parquet")
-CHUNK = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,18 +29,14 @@ class File:
     @functools.cached_property
     def sha256(self) -> str:
         """What the Hub knows a large file by."""
-        return self._digest(hashlib.sha256())
+        return sha256_of(self.path)
 
     @functools.cached_property
     def git_id(self) -> str:
         """What git, and so the Hub, knows a small file by."""
-        return self._digest(hashlib.sha1(b"blob %d\0" % self.size, usedforsecurity=False))
-
-    def _digest(self, digest: Any) -> str:
         with self.path.open("rb") as handle:
-            while chunk := handle.read(CHUNK):
-                digest.update(chunk)
-        return digest.hexdigest()
+            start = hashlib.sha1(b"blob %d\0" % self.size, usedforsecurity=False)
+            return hashlib.file_digest(handle, lambda: start).hexdigest()
 
 
 def read_dataset(folder: Path) -> list[File]:
@@ -112,12 +108,3 @@ def check_card(path: Path, rows: Mapping[str, int]) -> dict[str, Any]:
     if told != wanted:
         raise InputError(f"{path} tells of other rows than the files have: {told}, not {wanted}. {remedy}")
     return front
-
-
-def readable_size(size: float) -> str:
-    """A number of bytes in the unit that suits it."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

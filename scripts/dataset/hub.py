@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from scripts.common.errors import InputError
 from scripts.common.logging import get_logger
-from scripts.dataset.finished import DATA_FILE, File, readable_size
+from scripts.common.units import readable_size
+from scripts.dataset.finished import DATA_FILE, File
 from scripts.seeds.patience import RETRY_STATUS, Transient, retry_after
 
 if TYPE_CHECKING:

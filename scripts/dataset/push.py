@@ -20,7 +20,8 @@ from typing import Any
 
 from scripts.common.errors import InputError
 from scripts.common.logging import run
-from scripts.dataset.finished import File, read_dataset, readable_size
+from scripts.common.units import readable_size
+from scripts.dataset.finished import File, read_dataset
 from scripts.dataset.hub import LOGIN, SAME, Remote, check_name, look, translated, upload, verify
 from scripts.seeds.patience import PATIENCE, Patience, Transient, retrying
 

@@ -14,10 +14,9 @@ from typing import Any
 
 from scripts.benchmarks.load import to_entry
 from scripts.common.errors import InputError
-from scripts.common.files import atomic_path, write_json
+from scripts.common.files import atomic_path, sha256_of, write_json
 from scripts.common.logging import get_logger, run
 from scripts.seeds import hub
-from scripts.seeds.fetch import digest
 from scripts.seeds.patience import Patience, Transient, retrying
 from scripts.seeds.sources import Entry
 
@@ -40,7 +39,7 @@ def fetch_benchmark(entry: Entry, path: Path) -> dict[str, Any]:
     if not rows:
         raise InputError(f"{entry.called}: {entry.location} has no row; {entry.how_to_leave_out}.")
     place = {"dataset": entry.location, "config": entry.config, "split": entry.split, "revision": revision}
-    return place | {"locked": entry.is_locked, "rows": rows, "sha256": digest(path)}
+    return place | {"locked": entry.is_locked, "rows": rows, "sha256": sha256_of(path)}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

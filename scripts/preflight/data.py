@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from scripts.preflight.disk import in_words
+from scripts.common.units import readable_size
 from scripts.preflight.findings import OK, Finding, fails, nearest_folder, ok, warning
 from scripts.preflight.hub import Hub, Reply, ask
 
@@ -72,7 +72,8 @@ def check_model(hub: Hub, place: str, offline: bool) -> list[Finding]:
         return [_refused(check, f"{PAGE}/{name}", reply, "choose another model, or give a folder")]
     size = hub.size(name, revision)
     free = shutil.disk_usage(nearest_folder(hub.cache)).free
-    found = f"can be downloaded, {in_words(size) if size else 'size unknown'}, to {hub.cache} ({in_words(free)} free)"
+    needed = readable_size(size) if size else "size unknown"
+    found = f"can be downloaded, {needed}, to {hub.cache} ({readable_size(free)} free)"
     if size > free:
         return [fails(check, found, "Set HF_HOME to a folder with more room, which all nodes see")]
     return [ok(check, found)]

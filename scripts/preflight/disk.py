@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.common.units import readable_size
 from scripts.preflight.findings import Finding, fails, nearest_folder, ok, warning
 
 SEED = 1_600
@@ -125,9 +126,13 @@ def judge_space(name: str, asked: Sequence[Need], free: float, there: float = 0)
     total = sum(need.size for need in asked)
     needed = max(0.0, total - there)
     largest = sorted(asked, key=lambda need: -need.size)[:4]
-    parts = "; ".join(f"{need.stage} {in_words(need.size)} ({need.basis})" for need in largest)
-    less = f", {in_words(there)} of it there already" if there else ""
-    found = f"{in_words(free)} free, about {in_words(total)} needed{less}: {parts}" if asked else "nothing is needed"
+    parts = "; ".join(f"{need.stage} {readable_size(need.size)} ({need.basis})" for need in largest)
+    less = f", {readable_size(there)} of it there already" if there else ""
+    found = (
+        f"{readable_size(free)} free, about {readable_size(total)} needed{less}: {parts}"
+        if asked
+        else "nothing is needed"
+    )
     if free < needed:
         return fails(name, found, "Make room, put results/ or seeds.downloads on a larger disk, or lower `fraction`")
     if free < needed * SPARE:
@@ -158,9 +163,3 @@ def taken(folder: Path, seconds: float = LOOK_SECONDS) -> int:
         except OSError:
             continue
     return total
-
-
-def in_words(size: float) -> str:
-    """Bytes in the unit that fits."""
-    unit, name = next((pair for pair in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")) if size >= pair[0]), (1e3, "kB"))
-    return f"{size / unit:.1f} {name}"

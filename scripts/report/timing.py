@@ -15,8 +15,8 @@ from pathlib import Path
 
 from scripts.common.files import read_json, write_text
 from scripts.common.logging import run
+from scripts.plan.reality import compare
 from scripts.report import page, style
-from scripts.workflow.reality import compare
 
 WIDTH = 1064
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.errors import InputError
-from scripts.common.files import read_json, write_json
+from scripts.common.files import read_json, sha256_of, write_json
 from scripts.common.logging import get_logger, run
 from scripts.common.tables import write_table
 from scripts.seeds import hub
-from scripts.seeds.fetch import Fetched, Refused, digest, fetch
+from scripts.seeds.fetch import Fetched, Refused, fetch
 from scripts.seeds.patience import PATIENCE, Patience, Transient, retrying
 from scripts.seeds.rows import SHARD
 from scripts.seeds.sources import Entry, read_entry
@@ -73,7 +73,7 @@ def _file(entry: Entry, folder: Path, progress: dict[str, Any], patience: Patien
     name = (entry.hub_file or entry.location.partition("?")[0]).rpartition("/")[2]
     wanted = entry.lock.sha256 if entry.lock else ""
     path = folder / name
-    if path.exists() and progress["file"] and wanted in ("", digest(path)):
+    if path.exists() and progress["file"] and wanted in ("", sha256_of(path)):
         return progress["file"]
     try:
         fetched: Fetched = fetch(url, path, wanted, headers, patience)
@@ -160,7 +160,7 @@ def _take(rows: Iterator[str], maximum: int) -> list[str]:
 def _write_shard(folder: Path, number: int, rows: list[str]) -> dict[str, Any]:
     path = folder / f"shard-{number:05d}.parquet"
     write_table(path, [{"row": row} for row in rows], SHARD)
-    return {"file": path.name, "rows": len(rows), "sha256": digest(path)}
+    return {"file": path.name, "rows": len(rows), "sha256": sha256_of(path)}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -7,12 +7,11 @@ all is there and the checksum is the expected one.
 """
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from scripts.common.errors import InputError
-from scripts.common.files import read_json, write_json
+from scripts.common.files import read_json, sha256_of, write_json
 from scripts.seeds.patience import PATIENCE, RETRY_STATUS, Patience, Transient, retry_after, retrying
 
 PROGRESS = 1 << 20
@@ -63,7 +62,7 @@ def fetch(
                 pass
     except Transient as error:
         raise InputError(f"{url} cannot be fetched ({error}). What has arrived is kept: run again later.") from error
-    result = Fetched(part.bytes.stat().st_size, digest(part.bytes), part.version().get("etag", ""))
+    result = Fetched(part.bytes.stat().st_size, sha256_of(part.bytes), part.version().get("etag", ""))
     if sha256 and result.sha256 != sha256:
         part.bytes.unlink()
         raise InputError(
@@ -74,12 +73,6 @@ def fetch(
     part.bytes.replace(path)
     part.note.unlink()
     return result
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 class _Part:

@@ -19,10 +19,11 @@ that Snakemake wrote down for it; a file that was touched or copied has another.
 inputs: editing them reruns nothing, `--forcerun RULE` does.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from scripts.common.files import sha256_of
 
 SMALL = 1_000_000
 """Bytes of the largest file that Snakemake reads for a checksum whenever a job ends, its own default."""
@@ -204,8 +205,7 @@ def _write(persistence: Any, job: Any, files: Sequence[str], known: dict[str, st
 
 def checksum(path: Path) -> str:
     """SHA-256 in Snakemake's form."""
-    with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    return f"sha256:{sha256_of(path)}"
 
 
 def _mtime(path: Path) -> float:

@@ -5,10 +5,11 @@
     python -m scripts.workflow.plan --json --gpu-hours 200 dataset --profile slurm
 
 Nothing runs and no lock is taken, so it may be called beside a run at work. The jobs and their reasons are Snakemake's
-(planned.py), the costs come from resources/costs.tsv (costs.py) until jobs of this run, or of the one that `plan.pilot`
-names, have finished and tell better (evidence.py); every figure has its interval and its basis. The wall time is that
-of a greedy schedule (schedule.py) on `plan.gpus` GPUs, or on what the profile lets run at once. CPU-hours are cores
-asked for × time, energy is that of the GPUs. With `plan.gpu_hours`: which `fraction` of the texts they are enough for.
+(scripts/plan/jobs.py), the costs come from resources/costs.tsv (costs.py) until jobs of this run, or of the one that
+`plan.pilot` names, have finished and tell better (evidence.py); every figure has its interval and its basis. The wall
+time is that of a greedy schedule (schedule.py) on `plan.gpus` GPUs, or on what the profile lets run at once. CPU-hours
+are cores asked for × time, energy is that of the GPUs. With `plan.gpu_hours`: which `fraction` of the texts they are
+enough for.
 The plan is kept in results/<run>/plan.json, which the timing page of the report sets against what happened.
 """
 
@@ -23,14 +24,15 @@ from typing import Any
 from scripts.common.errors import InputError
 from scripts.common.files import read_json, write_text
 from scripts.common.logging import run
-from scripts.workflow import evidence, layout
+from scripts.plan import evidence
+from scripts.plan.costs import SPEED, Cost, Figure, estimate, find, read_costs
+from scripts.plan.jobs import DryRun, Job, dry_run
+from scripts.plan.ranges import Range, total
+from scripts.plan.schedule import wall_time
+from scripts.plan.view import as_text
+from scripts.plan.work import Work
+from scripts.workflow import layout
 from scripts.workflow.config import resolve
-from scripts.workflow.costs import SPEED, Cost, Figure, estimate, find, read_costs
-from scripts.workflow.plan_view import as_text
-from scripts.workflow.planned import DryRun, Job, dry_run
-from scripts.workflow.ranges import Range, total
-from scripts.workflow.schedule import wall_time
-from scripts.workflow.work import Work
 
 TEXTS = "generate_slice"
 AFTER_TEXTS = ("train_", "evaluate_")

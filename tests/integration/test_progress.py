@@ -42,4 +42,4 @@ def test_it_shows_the_table_and_writes_the_page_each_time_and_leaves_the_lock_of
 def test_it_asks_for_the_flag_that_keeps_the_lock():
     result = snakemake("progress", *SETTINGS, check=False)
     assert result.returncode == 1
-    assert "must be called with --nolock" in result.stderr
+    assert "would lose its lock: call `snakemake progress --nolock`" in result.stderr

@@ -182,9 +182,7 @@ def test_a_smaller_run_on_one_core_gives_a_subset_with_the_same_texts(tiny_run):
     snakemake(*web, "--cores", "1", "--config", f"run={smaller.name}", "fraction=0.2")
     sealed = "generations/web/part-*.parquet"
     everything = {row["prompt_id"]: row for row in rows(tiny_run, sealed, schemas.GENERATIONS)}
-        row["prompt_id"]: row for row in rows(tiny_run, sealed, schemas.GENERATIONS)
-    }
-    some = rows(smaller, "generations/web/part-*.parquet", schemas.GENERATIONS)
+    some = rows(smaller, sealed, schemas.GENERATIONS)
     assert 0.1 < len(some) / len(everything) < 0.3
     assert all(everything[row["prompt_id"]] == row for row in some)
 

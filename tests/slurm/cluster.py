@@ -16,6 +16,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pytest
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sinfo")
 NODES = ("cpu1", "cpu2", "gpu1")
 DAEMONS = (*(f"slurmd-{node}" for node in NODES), "slurmctld", "munged")
@@ -66,10 +68,22 @@ PartitionName=gpu Nodes=gpu1 MaxTime=2-00:00:00 State=UP
 GPUS = "AutoDetect=off\nNodeName=gpu1 Name=gpu Type=h200 File=/dev/null,/dev/zero\n"
 
 
+def _path() -> str:
+    return f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin"
+
+
 def missing() -> list[str]:
     """What this machine lacks to run the cluster; empty when it can."""
     lacks = [program for program in PROGRAMS if shutil.which(program, path=_path()) is None]
     return lacks + ([] if os.geteuid() == 0 else ["root"])
+
+
+NEEDED = pytest.mark.skipif(
+    bool(missing()),
+    reason=f"no Slurm cluster can be started here, missing: {', '.join(missing())} "
+    "(Debian packages slurmctld, slurmd, slurm-client, munge; root)",
+)
+"""The mark of tests that need the cluster."""
 
 
 @contextlib.contextmanager
@@ -172,7 +186,3 @@ def _free_ports(count: int) -> list[int]:
     for item in sockets:
         item.close()
     return ports
-
-
-def _path() -> str:
-    return f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin"

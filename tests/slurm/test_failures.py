@@ -9,11 +9,7 @@ from tests.snakemake import snakemake
 from . import cluster
 from .worst_day import CONFIG, Run, attempts, forget_texts, until, worst_day, writing
 
-pytestmark = pytest.mark.skipif(
-    bool(cluster.missing()),
-    reason=f"no Slurm cluster can be started here, missing: {', '.join(cluster.missing())} "
-    "(Debian packages slurmctld, slurmd, slurm-client, munge; root)",
-)
+pytestmark = cluster.NEEDED
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,7 @@ from tests.snakemake import ROOT, snakemake
 
 from . import cluster
 
-pytestmark = pytest.mark.skipif(
-    bool(cluster.missing()),
-    reason=f"no Slurm cluster can be started here, missing: {', '.join(cluster.missing())} "
-    "(Debian packages slurmctld, slurmd, slurm-client, munge; root)",
-)
+pytestmark = cluster.NEEDED
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,7 @@ from . import cluster
 
 RUN = ROOT / "results" / "test-slurm"
 
-pytestmark = pytest.mark.skipif(
-    bool(cluster.missing()),
-    reason=f"no Slurm cluster can be started here, missing: {', '.join(cluster.missing())} "
-    "(Debian packages slurmctld, slurmd, slurm-client, munge; root)",
-)
+pytestmark = cluster.NEEDED
 
 
 @pytest.fixture(scope="module")

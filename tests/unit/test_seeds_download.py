@@ -6,10 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from scripts.common.errors import InputError
-from scripts.common.files import write_json
+from scripts.common.files import sha256_of, write_json
 from scripts.common.tables import read_table
 from scripts.seeds.download import download
-from scripts.seeds.fetch import digest
 from scripts.seeds.locks import Lock
 from scripts.seeds.patience import Patience
 from scripts.seeds.rows import SHARD, raw_rows
@@ -140,7 +139,7 @@ def test_a_lock_of_a_file_is_kept_to_and_a_new_one_fetches_again(tmp_path):
     sums = {}
     for name, data in (("old", old), ("new", new)):
         (tmp_path / name).write_bytes(data)
-        sums[name] = digest(tmp_path / name)
+        sums[name] = sha256_of(tmp_path / name)
     with serve(file(old), file(new, etag='"two"')) as (url, requests):
         locks = {name: Lock("web", url, sha256=sums[name]) for name in sums}
         manifest = download(entry(url, where="url", lock=locks["old"]), tmp_path / "web", 10, patience=HASTE)

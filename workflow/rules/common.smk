@@ -38,14 +38,12 @@ if workflow.is_main_process and (unlocked := layout.unlocked(SOURCES)):
         file=sys.stderr,
     )
 
-# Snakemake ends by taking away all locks of its folder, also that of a run at work beside it.
-if workflow.is_main_process and "progress" in sys.argv and "--nolock" not in sys.argv:
-    stop("`snakemake progress` must be called with --nolock, or a run at work in this folder would lose its lock")
-
-# The same, for what is asked for in between: without a run at work there is nothing to lose.
-ON_REQUEST = {"explain_document", "push_dataset"} & set(sys.argv)
-if workflow.is_main_process and ON_REQUEST and "--nolock" not in sys.argv and any(Path(".snakemake/locks").glob("*")):
-    stop(f"a run is at work here, or was killed, and would lose its lock: call `snakemake {min(ON_REQUEST)} --nolock`")
+# Snakemake ends by taking away all locks of its folder, also that of a run at work beside it. What is asked for in
+# between must therefore leave locks alone: `progress` always, since it is for that, the others when there is a lock.
+BETWEEN = {"progress", "explain_document", "push_dataset", "preflight"} & set(sys.argv)
+LOCKED = "progress" in BETWEEN or any(Path(".snakemake/locks").glob("*"))
+if workflow.is_main_process and BETWEEN and LOCKED and "--nolock" not in sys.argv:
+    stop(f"a run at work in this folder would lose its lock: call `snakemake {min(BETWEEN)} --nolock`")
 
 SPLITS = layout.splits(SOURCES)
 CLUSTERED = [source for source in config["cluster"]["sources"] if source in SOURCES]

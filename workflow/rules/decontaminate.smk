@@ -42,7 +42,7 @@ rule decontaminate_scan:
         duplicates="<results>/deduplicate/removed.parquet",
         rows="<results>/decontaminate/index/rows.parquet",
         uncheckable="<results>/decontaminate/index/uncheckable.parquet",
-        modules=expand("scripts/decontaminate/{module}.py", module=["candidates", "characters", "kernel", "matching"]),
+        modules=SCAN_CODE,
         script="scripts/decontaminate/scan.py",
     output:
         pairs="<results>/decontaminate/{source}/part-{part}.parquet",
@@ -72,7 +72,7 @@ rule decontaminate_control:
         decisions=all_parts("<results>/clean/{source}/part-{part}.parquet"),
         duplicates="<results>/deduplicate/removed.parquet",
         rows="<results>/decontaminate/index/rows.parquet",
-        module=expand("scripts/decontaminate/{module}.py", module=CONTROL_CODE),
+        modules=[*SCAN_CODE, *expand("scripts/decontaminate/{module}.py", module=["plainly", "planting", "scan"])],
         script="scripts/decontaminate/control.py",
     output:
         planted="<results>/decontaminate/control.parquet",

@@ -220,7 +220,7 @@ def evaluated_files(wildcards):
     return [ancient(f"{benchmark_location(wildcards)}/{name}.jsonl") for name in EVALUATED if name in BENCHMARKS]
 
 
-CONTROL_CODE = ["plainly", "planting", "scan", "candidates", "characters", "kernel", "matching"]
+SCAN_CODE = expand("scripts/decontaminate/{module}.py", module=["candidates", "characters", "kernel", "matching"])
 
 
 def split_parts(pattern):

@@ -11,11 +11,6 @@ from scripts.preflight.facts import handed_over
 
 os.environ.update(PYTHON_PREFLIGHT=sys.executable, PREFLIGHT_OPTIONS=os.environ.get("PREFLIGHT_OPTIONS", ""))
 
-# Snakemake ends by taking away all locks of its folder, also that of a run at work beside it.
-if workflow.is_main_process and "preflight" in sys.argv and "--nolock" not in sys.argv:
-    if any(Path(".snakemake/locks").glob("*")):
-        stop("a run is at work in this folder, or was killed: call `snakemake preflight` with --nolock")
-
 
 localrules:
     preflight,

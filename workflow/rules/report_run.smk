@@ -89,7 +89,7 @@ rule report_timing:
         finished=expand("<results>/report/numbers/{page}.json", page=[*MEASURED, "config"]),
         claims="resources/claims.tsv",
         code=report_code("timing"),
-        module="scripts/workflow/reality.py",
+        module="scripts/plan/reality.py",
         script="scripts/report/timing.py",
     output:
         page=report_page("timing", "5 Run", "Timing", "wall time and memory of every rule"),

@@ -2,7 +2,7 @@
 
 Each figure has its interval, its source and its basis: published, measured (by this project, at scales that a small
 machine can run) or assumed. `when` names configuration keys and the values for which the figure holds; of several that
-fit, the first counts. The units of work are those of `scripts/workflow/work.py`.
+fit, the first counts. The units of work are those of `scripts/plan/work.py`.
 
     seconds of a job = start + units × seconds a unit / (cores or GPUs of the job, if more of them are faster)
 """
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.errors import InputError
-from scripts.workflow.planned import Job
-from scripts.workflow.ranges import NOTHING, Range, total
-from scripts.workflow.work import Work
+from scripts.plan.jobs import Job
+from scripts.plan.ranges import NOTHING, Range, total
+from scripts.plan.work import Work
 
 COSTS = Path("resources/costs.tsv")
 BASES = ("published", "measured", "assumed")

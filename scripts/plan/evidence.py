@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.workflow.costs import Cost, Figure, estimate
-from scripts.workflow.planned import Job
-from scripts.workflow.ranges import Range, measured
-from scripts.workflow.reality import benchmark_seconds
-from scripts.workflow.work import Work
+from scripts.plan.costs import Cost, Figure, estimate
+from scripts.plan.jobs import Job
+from scripts.plan.ranges import Range, measured
+from scripts.plan.reality import benchmark_seconds
+from scripts.plan.work import Work
 
 REACH = 10
 WRITERS = ("generate_slice", "generate_preview", "seeds_outline")

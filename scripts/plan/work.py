@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from scripts.plan.ranges import Range
 from scripts.workflow.layout import Source, number
-from scripts.workflow.ranges import Range
 
 EXPERIMENTS = Path("config/experiments")
 COURSE_TOKENS = 15000

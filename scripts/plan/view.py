@@ -1,15 +1,15 @@
 """The plan as a table for people."""
 
-import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from scripts.common.units import readable_number, readable_size
 
 SHOWN = 0.02
 """A rule with a smaller share of all GPU-hours, bytes and CPU-hours of jobs without GPUs is among the others."""
 
 WIDTH = 110
-SIZES = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1))
 
 
 def as_text(plan: Mapping[str, Any]) -> str:
@@ -37,38 +37,15 @@ def as_text(plan: Mapping[str, Any]) -> str:
         "",
     ]
     notes = [("Wall time", f"{_range(totals['wall_hours'], clock)} {_offer(plan)}, waiting in a queue aside")]
-    notes.append(("Disk", f"{_range(totals['bytes'], size)} of files that stay"))
+    notes.append(("Disk", f"{_range(totals['bytes'], readable_size)} of files that stay"))
     if totals["gpu_hours"][0]:
-        power = f"{number(plan['power']['watts'][0])} W each ({plan['power']['source']})"
-        notes.append(("Energy", f"{_range(totals['kwh'], number)} kWh of the GPUs, at {power}"))
+        power = f"{readable_number(plan['power']['watts'][0])} W each ({plan['power']['source']})"
+        notes.append(("Energy", f"{_range(totals['kwh'], readable_number)} kWh of the GPUs, at {power}"))
     notes.append(("Reasons", _reasons(plan["reasons"], totals["jobs"])))
     if "budget" in plan:
         notes.append(("Budget", _budget(plan["budget"])))
     lines += [line for name, text in notes for line in _paragraph(text, f"{name:<11} ", " " * 12)]
     return "\n".join([*lines, "", "Where these figures are from:", *_sources(shown)])
-
-
-def number(value: float) -> str:
-    """Three digits that count.
-
-    >>> [number(value) for value in (0, 0.01234, 5.678, 123.4, 12345.6)]
-    ['0', '0.0123', '5.68', '123', '12,300']
-    """
-    if not value:
-        return "0"
-    digits = 2 - math.floor(math.log10(abs(value)))
-    rounded = round(value, digits)
-    return f"{rounded:,.0f}" if digits <= 0 else f"{rounded:.{min(digits, 4)}f}".rstrip("0").rstrip(".")
-
-
-def size(value: float) -> str:
-    """Bytes.
-
-    >>> [size(value) for value in (0, 2500, 60e9, 1.25e12)]
-    ['0', '2.5 kB', '60 GB', '1.25 TB']
-    """
-    unit, factor = next(((unit, factor) for unit, factor in SIZES if value >= factor), ("", 1))
-    return f"{number(value / factor)} {unit}".strip()
 
 
 def clock(hours: float) -> str:
@@ -81,7 +58,7 @@ def clock(hours: float) -> str:
         return f"{hours * 3600:.0f} s"
     if hours < 1:
         return f"{hours * 60:.0f} min"
-    return f"{number(hours)} h" if hours < 72 else f"{number(hours / 24)} days"
+    return f"{readable_number(hours)} h" if hours < 72 else f"{readable_number(hours / 24)} days"
 
 
 def _matters(rule: Mapping[str, Any], totals: Mapping[str, float]) -> bool:
@@ -103,9 +80,9 @@ def _row(name: str, rules: Sequence[Mapping[str, Any]], basis: str) -> list[str]
         name,
         _count(jobs),
         _reasons(dict(sorted(reasons.items(), key=lambda pair: -pair[1])), jobs, most=2),
-        _range(sums["gpu_hours"], number),
-        _range(sums["cpu_hours"], number),
-        size(sums["bytes"][0]) if sums["bytes"][0] else "",
+        _range(sums["gpu_hours"], readable_number),
+        _range(sums["cpu_hours"], readable_number),
+        readable_size(sums["bytes"][0]) if sums["bytes"][0] else "",
         basis,
     ]
 
@@ -157,10 +134,10 @@ def _offer(plan: Mapping[str, Any]) -> str:
 
 
 def _budget(budget: Mapping[str, Any]) -> str:
-    fraction, texts = (_range(budget[key], number) for key in ("fraction", "texts"))
+    fraction, texts = (_range(budget[key], readable_number) for key in ("fraction", "texts"))
     return (
-        f"{number(budget['gpu_hours'])} GPU-hours are enough for fraction={fraction}: {texts} texts; "
-        f"{number(budget['fixed_gpu_hours'][0])} of them for what comes before the texts, none for training"
+        f"{readable_number(budget['gpu_hours'])} GPU-hours are enough for fraction={fraction}: {texts} texts; "
+        f"{readable_number(budget['fixed_gpu_hours'][0])} of them for what comes before the texts, none for training"
     )
 
 

@@ -8,15 +8,16 @@ import pytest
 from scripts.common.errors import InputError
 from scripts.common.files import write_json
 from scripts.generate.status import Status, StatusFile
+from scripts.plan import evidence
+from scripts.plan.costs import Cost, estimate, find, read_costs
+from scripts.plan.jobs import Job
+from scripts.plan.ranges import Range
+from scripts.plan.reality import benchmark_seconds, compare
+from scripts.plan.work import Work
 from scripts.report import timing
-from scripts.workflow import evidence, plan
-from scripts.workflow.costs import Cost, estimate, find, read_costs
-from scripts.workflow.planned import Job
-from scripts.workflow.ranges import Range
-from scripts.workflow.reality import benchmark_seconds, compare
-from scripts.workflow.work import Work
+from scripts.workflow import plan
 from tests.snakemake import ROOT
-from tests.unit.test_workflow_plan import settings, sources_of
+from tests.unit.test_plan import settings, sources_of
 
 COLUMNS = "s\th:m:s\tmax_rss\tcpu_time\n"
 LLM = {"engine": "transformers", "model": "resources/tiny-lm", "gpus": 0}

@@ -13,20 +13,22 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scripts.common import units
 from scripts.common.errors import InputError
-from scripts.workflow import evidence, layout, plan, plan_view, planned, ranges
+from scripts.plan import evidence, jobs, ranges, view
+from scripts.plan.costs import SPEED, estimate, find, read_costs
+from scripts.plan.jobs import Job, Offer
+from scripts.plan.ranges import Range, measured, total
+from scripts.plan.schedule import wall_time
+from scripts.plan.work import Work
+from scripts.workflow import layout, plan
 from scripts.workflow.config import resolve
-from scripts.workflow.costs import SPEED, estimate, find, read_costs
-from scripts.workflow.planned import Job, Offer
-from scripts.workflow.ranges import Range, measured, total
-from scripts.workflow.schedule import wall_time
-from scripts.workflow.work import Work
 from tests.snakemake import ROOT, environment
 
 FIGURES = read_costs()
 HEAD = "rule\twhat\tvalue\tlow\thigh\tunit\twhen\tbasis\tsource\n"
 DRY_RUN = (
-    "import pickle, sys; from scripts.workflow.planned import dry_run; file = open(sys.argv[1], 'wb'); "
+    "import pickle, sys; from scripts.plan.jobs import dry_run; file = open(sys.argv[1], 'wb'); "
     "pickle.dump(dry_run(['plan', '--cores', '2', '--config', 'run=never-made', 'plan={gpus: 3}']), file)"
 )
 
@@ -53,7 +55,7 @@ def tiny(tmp_path_factory):
     return pickle.loads(file.read_bytes())
 
 
-@pytest.mark.parametrize("module", [evidence, plan, plan_view, planned, ranges])
+@pytest.mark.parametrize("module", [evidence, jobs, plan, ranges, units, view])
 def test_examples_in_the_docstrings_hold(module):
     assert doctest.testmod(module).failed == 0
 
@@ -87,7 +89,7 @@ def test_a_plan_adds_up(tiny):
 
 def test_a_plan_for_people_names_what_matters_and_where_figures_are_from(tiny):
     config = settings(run="never-made")
-    text = plan_view.as_text(json.loads(json.dumps(plan.make(tiny, config, sources_of(config)))))
+    text = view.as_text(json.loads(json.dumps(plan.make(tiny, config, sources_of(config)))))
     assert "Plan of run never-made, all: " in text
     assert "500 texts" in text
     assert "generate_slice" in text

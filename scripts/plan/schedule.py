@@ -10,7 +10,7 @@ longer in proportion. How long jobs wait in the queue of a cluster is not known 
 import heapq
 from collections.abc import Mapping, Sequence
 
-from scripts.workflow.planned import UNLIMITED, Job, Offer
+from scripts.plan.jobs import UNLIMITED, Job, Offer
 
 
 def followers(jobs: Sequence[Job]) -> list[list[int]]:
