@@ -15,8 +15,8 @@ demo: $(VENV)/installed
 	@echo "The report is $(CURDIR)/$(REPORT): open it in a browser."
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/unit
-	$(BIN)/python -m pytest --ignore tests/unit
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/chaos
+	$(BIN)/python -m pytest --ignore tests/unit --ignore tests/chaos
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check $(CODE)

@@ -9,9 +9,25 @@ import pytest
 from tests.chaos.programs import IN_FLIGHT, Part, check_sealed, openai_flags
 from tests.chaos.server import Endpoint
 
-SEED = os.environ.get("CHAOS_SEED") or str(random.SystemRandom().randrange(10**9))
+SEED = os.environ.setdefault("CHAOS_SEED", str(random.SystemRandom().randrange(10**9)))
 KILLS: Counter[str] = Counter()
 LOST: dict[str, list[int]] = defaultdict(list)
+
+
+def pytest_sessionfinish(session):
+    """Hands what one of several test processes counted to the first, which prints it."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["kills"] = dict(KILLS)
+        session.config.workeroutput["lost"] = dict(LOST)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Takes it."""
+    counted = getattr(node, "workeroutput", {})
+    KILLS.update(counted.get("kills", {}))
+    for kind, numbers in counted.get("lost", {}).items():
+        LOST[kind] += numbers
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -57,9 +57,9 @@ UnkillableStepTimeout=300
 PropagateResourceLimits=NONE
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-NodeName=cpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu1} CPUs=8 RealMemory=64000
-NodeName=cpu2 NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu2} CPUs=8 RealMemory=64000
-NodeName=gpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={gpu1} CPUs=8 RealMemory=64000 Gres=gpu:h200:2
+NodeName=cpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu1} CPUs=16 RealMemory=64000
+NodeName=cpu2 NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu2} CPUs=16 RealMemory=64000
+NodeName=gpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={gpu1} CPUs=16 RealMemory=64000 Gres=gpu:h200:2
 PartitionName=cpu Nodes=cpu1,cpu2 LLN=YES Default=YES MaxTime=2-00:00:00 State=UP
 PartitionName=urgent Nodes=cpu1,cpu2 PriorityTier=10 PreemptMode=OFF MaxTime=1:00:00 State=UP
 PartitionName=gpu Nodes=gpu1 MaxTime=2-00:00:00 State=UP

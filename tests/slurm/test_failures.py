@@ -54,7 +54,7 @@ def test_jobs_that_are_cancelled_requeued_or_preempted_lost_nodes_and_a_restarte
     run.until(lambda: first not in slurm.slices())
 
     # the one that is left makes way for a more urgent job
-    slurm.call("sbatch", "--partition=urgent", "--nodelist=cpu1", "--cpus-per-task=8", "--output=/dev/null", "--wrap=:")
+    slurm.call("sbatch", "--partition=urgent", "--nodelist=cpu1", "--cpus-per-task=16", "--output=/dev/null", "--wrap=:")
     run.until(lambda: third in slurm.slices("PENDING"))
 
     slurm.restart_controller()
@@ -70,7 +70,7 @@ def test_jobs_that_are_cancelled_requeued_or_preempted_lost_nodes_and_a_restarte
 
 def test_jobs_go_on_after_their_time_limit_and_without_snakemake(day, start):
     slurm, texts = day
-    run = start("--set-resources", "generate_slice:runtime=1", "--slurm-array-jobs=generate_slice")
+    run = start("--set-resources", "generate_slice:runtime=1")
     run.until(writing(2))
     jobs = slurm.slices("RUNNING").keys()
     assert run.end(signal.SIGKILL) == -signal.SIGKILL
@@ -113,6 +113,8 @@ def test_refused_jobs_a_run_that_is_interrupted_and_ended_and_too_little_memory(
     ended.end()
     assert not slurm.slices()
 
-    run = start()
+    # six jobs, two at a time, in an array and then as they come
+    run = start("--jobs=2", rows_per_job=10)
     texts.released.set()
     run.check_texts()
+    assert "Submitted array job" in run.said()

@@ -3,14 +3,17 @@
 import hashlib
 import re
 import shutil
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.snakemake import ROOT, snakemake
 
 from . import cluster
 
 RUN = ROOT / "results" / "test-slurm"
+GROUPED = {name.partition("=")[0] for name in yaml.safe_load(Path("profiles/slurm/config.yaml").read_text())["groups"]}
 
 pytestmark = cluster.NEEDED
 
@@ -27,7 +30,7 @@ def slurm_run(tmp_path_factory):
             "--slurm-partition-config=tests/slurm/partitions.yaml",
             "--slurm-no-account",
             "--slurm-keep-successful-logs",
-            "--slurm-init-seconds-before-status-checks=2",
+            "--slurm-init-seconds-before-status-checks=6",
             "--seconds-between-status-checks=2",
             "--latency-wait=5",
             "--retries=0",
@@ -35,11 +38,17 @@ def slurm_run(tmp_path_factory):
         )
 
 
-def test_every_job_that_is_not_a_milestone_goes_through_slurm(slurm_run):
-    submitted = re.findall(r"Job (\d+) has been submitted with SLURM jobid (\d+)", slurm_run.stderr)
-    stats = slurm_run.stderr.split("Job stats:", 1)[1].split("\n\n", 1)[0]
+def test_every_job_that_is_not_a_milestone_goes_through_slurm_by_itself_in_an_array_or_in_a_group(slurm_run):
+    said = slurm_run.stderr
+    stats = said.split("Job stats:", 1)[1].split("\n\n", 1)[0]
     jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, flags=re.MULTILINE)}
-    assert len({job for job, _ in submitted}) == jobs["total"] - jobs["dataset"]
+    tasks = sum(len(ids.split(",")) for ids in re.findall(r"Submitted array job with Snakemake IDs ([\d,]+)", said))
+    submitted = re.findall(r"Job ([\w-]+) has been submitted with SLURM jobid", said)
+    single = {job for job in submitted if job.isdigit()}
+    grouped = sum(jobs[rule] for rule in GROUPED)
+    assert tasks >= 20
+    assert len(submitted) - len(single) < grouped / 5
+    assert len(single) + tasks + grouped == jobs["total"] - jobs["dataset"]
 
 
 def test_the_model_runs_on_the_gpu_node_and_nothing_else_does(slurm_run):

@@ -97,7 +97,7 @@ class Run:
 
     def __init__(self, slurm: Cluster, texts: Texts, output: Path, *more: str, rows_per_job: int = 10) -> None:
         self._output = output
-        self._config = [f"llm={{endpoint: '{texts.url}'}}", f"generate={{prompts_per_slice: {rows_per_job}}}"]
+        self._config = [f"llm={{endpoint: {texts.url}}}", f"generate={{prompts_per_slice: {rows_per_job}}}"]
         slices = [f"{SLICES}/slice-{number:03}.json" for number in range(ROWS // rows_per_job)]
         arguments = [
             "--profile=slurm",
@@ -126,7 +126,7 @@ class Run:
 
     def check_texts(self) -> None:
         """The run ended well, and every prompt has exactly one row, its own; to see them, nothing is generated."""
-        assert self.end() == 0, self.said()[-6000:]
+        assert self.end() == 0, self.said()[-20000:]
         seal = snakemake("--cores", "2", CONFIG, "--config", *self._config, "--", "generations")
         assert "generate_slice" not in seal.stderr
         prompts = pq.read_table(RESULTS / "prompts" / "wikihow" / "part-000.parquet").to_pylist()
@@ -138,7 +138,7 @@ class Run:
             assert row["text"] == text_of(asked[row["prompt_id"]], row["sampling_seed"])
 
     def _ended(self) -> bool:
-        assert self.process.poll() is None, self.said()[-6000:]
+        assert self.process.poll() is None, self.said()[-20000:]
         return False
 
     def end(self, number: signal.Signals | None = None) -> int:

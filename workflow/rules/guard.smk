@@ -1,10 +1,13 @@
 """No costly work without need; scripts/workflow/guard.py tells what that is. `allow_costly` allows it.
 
-Before the first job: refuses what would be done again although its inputs' content is unchanged, as far as can be told.
-After the last: keeps the checksums by which the next run can tell. `--no-hooks` does without both.
+Before the first job: refuses what would be done again although its inputs' content is unchanged, as far as can be told,
+and what job arrays cannot carry (scripts/workflow/arrays.py). After the last: keeps the checksums by which the next run
+can tell. `--no-hooks` does without all of it.
 """
 
-from scripts.workflow import guard
+from scripts.workflow import arrays, guard
+
+arrays.forget_nothing()
 
 # Rules that ask for a GPU are costly; with an endpoint, those that ask the language model.
 PAID = ["generate_slice", "generate_preview", "label_topics", "seeds_outline"]
@@ -20,6 +23,8 @@ def costly(job):
 
 
 onstart:
+    if found := arrays.trap(workflow.executor_settings, workflow.config_settings.config_args):
+        stop(found)
     workflow.persistence.max_checksum_file_size = guard.SMALL
     if not workflow.touch:
         if found := guard.refused(workflow.dag, costly, config["allow_costly"]):
