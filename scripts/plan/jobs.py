@@ -2,7 +2,8 @@
 
 Snakemake reads the command line (profiles, --config, targets) itself, so the jobs are those that the same command
 would run. A dry run takes no lock and gives none back. Its events (`JOB_INFO`) are the interface that logger plugins
-use; a filter on its logger takes them before anything is printed, and lets warnings and errors pass.
+use; a filter on its logger takes them before anything is printed, and lets warnings and errors pass. The warning of
+costly work that would be refused (scripts/workflow/guard.py) is taken as well.
 """
 
 import dataclasses
@@ -67,12 +68,16 @@ class Offer:
 
 @dataclasses.dataclass(frozen=True)
 class DryRun:
-    """The jobs in the order of their execution, the targets, the machine offered, and the user's configuration."""
+    """The jobs in the order of their execution, the targets, the machine offered, and the user's configuration.
+
+    `refused` tells by rule how many of its jobs the start would refuse, and why.
+    """
 
     jobs: Sequence[Job]
     targets: Sequence[str]
     offer: Offer
     settings: Mapping[str, Any]
+    refused: Mapping[str, Mapping[str, Any]]
 
 
 def dry_run(arguments: Sequence[str]) -> DryRun:
@@ -83,15 +88,21 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
     """
     from snakemake import cli
     from snakemake.logging import logger
+    from snakemake.settings.enums import Quietness
     from snakemake.settings.types import ConfigSettings
     from snakemake_interface_logger_plugins.common import LogEvent
 
     jobs: list[Job] = []
+    refused: dict[str, Any] = {}
 
     def take(record: logging.LogRecord) -> bool:
-        if getattr(record, "event", None) == LogEvent.JOB_INFO:
+        event = getattr(record, "event", None)
+        if event == LogEvent.JOB_INFO:
             jobs.append(_job(record))
-        return record.levelno >= logging.WARNING
+        if hasattr(record, "refused"):
+            refused.update(record.refused)
+            return False
+        return record.levelno >= logging.WARNING or event == LogEvent.RUN_INFO  # the guard waits for it
 
     parser, args = cli.parse_args(list(arguments))
     settings = ConfigSettings(config=cli.parse_config(args.config), configfiles=args.configfile).overwrite_config
@@ -100,7 +111,7 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
     cores = (
         (args.cores or args.jobs or os.cpu_count()) if local else UNLIMITED
     )  # a dry run's one core would hide threads
-    args.dryrun, args.cores, args.quiet = True, cores, None
+    args.dryrun, args.cores, args.quiet = True, cores, {Quietness.PROGRESS}
     args.targets = [target for target in args.targets if target != "plan"]
     args.config = [entry for entry in args.config or () if not entry.startswith("plan=")]
     targets = sorted(args.targets) or ["all"]
@@ -117,7 +128,7 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
         cores=cores if local else None,
         gpus=None if given is None else int(given.value),
     )
-    return DryRun(jobs, targets, offer, settings)
+    return DryRun(jobs, targets, offer, settings, refused)
 
 
 def group(reason: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.common.units import readable_number, readable_size
+from scripts.workflow import guard
 
 SHOWN = 0.02
 """A rule with a smaller share of all GPU-hours, bytes and CPU-hours of jobs without GPUs is among the others."""
@@ -36,7 +37,8 @@ def as_text(plan: Mapping[str, Any]) -> str:
         *_table(head, rows),
         "",
     ]
-    notes = [("Wall time", f"{_range(totals['wall_hours'], clock)} {_offer(plan)}, waiting in a queue aside")]
+    notes = _refused(plan["refused"]) if plan["refused"] else []
+    notes.append(("Wall time", f"{_range(totals['wall_hours'], clock)} {_offer(plan)}, waiting in a queue aside"))
     notes.append(("Disk", f"{_range(totals['bytes'], readable_size)} of files that stay"))
     if totals["gpu_hours"][0]:
         power = f"{readable_number(plan['power']['watts'][0])} W each ({plan['power']['source']})"
@@ -123,6 +125,13 @@ def _sources(rules: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _paragraph(text: str, first: str, others: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=others, break_on_hyphens=False)
+
+
+def _refused(rules: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Two notes: what the start refuses, and on a line of its own, to be copied, what allows it."""
+    jobs = [f"{_count(each['jobs'])} of {rule} ({each['cause']})" for rule, each in rules.items()]
+    text = f"{guard.UNASKED}: {'; '.join(jobs)}. `snakemake -n` tells what you can do. When it shall be done again:"
+    return [("Refused", text), ("", guard.allowing(rules))]
 
 
 def _offer(plan: Mapping[str, Any]) -> str:

@@ -13,17 +13,22 @@ only, because it reads every input of every job for it. Here is the rest:
   files that are newer without a sign of other content: touched or copied files, edited code of an earlier step (its
   results may well stay the same), results without Snakemake's metadata. They wait for a person's word. A changed
   parameter, another set of inputs, a missing output, changed content and a forced run are work that was asked for.
+* `tell_dry_runs`: `snakemake -n` warns of what would be refused, and so `snakemake plan` knows it.
 
 What a job of an earlier step really made anew, in this run or in one that was interrupted, has the modification time
 that Snakemake wrote down for it; a file that was touched or copied has another. Programs of costly rules are `ancient`
 inputs: editing them reruns nothing, `--forcerun RULE` does.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.common.files import sha256_of
+
+UNASKED = "costly work would be done again although nothing tells that what it reads has changed"
+"""How a refusal begins."""
 
 SMALL = 1_000_000
 """Bytes of the largest file that Snakemake reads for a checksum whenever a job ends, its own default."""
@@ -67,24 +72,69 @@ def refused(dag: Any, costly: Callable[[Any], bool], allowed: Sequence[str]) -> 
             cause = _cause(dag, job, makers, causes)
             if cause:
                 result.append(Refused(job, cause))
+    if not result:
+        return []
     names = list(dict.fromkeys(job.rule.name for level in dag.toposorted() for job in level))
     return sorted(result, key=lambda entry: (names.index(entry.job.rule.name), str(entry.job.output[0])))
 
 
-def message(found: Sequence[Refused], seconds: Mapping[str, float]) -> str:
+def tell_dry_runs(workflow: Any, costly: Callable[[Any], bool], allowed: Sequence[str]) -> None:
+    """Makes dry runs of the workflow warn of what its start would refuse; a dry run does not call `onstart`."""
+    from snakemake.logging import logger
+
+    logger.addHandler(_DryRuns(workflow, costly, allowed))
+
+
+class _DryRuns(logging.Handler):
+    """Warns below the table of jobs, which Snakemake prints before the jobs and again after them.
+
+    The warning carries what `by_rule` gives, as `refused`.
+    """
+
+    def __init__(self, workflow: Any, costly: Callable[[Any], bool], allowed: Sequence[str]):
+        super().__init__()
+        self.workflow, self.costly, self.allowed = workflow, costly, allowed
+        self.told: tuple[str, dict[str, Any]] | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from snakemake.logging import logger
+        from snakemake_interface_logger_plugins.common import LogEvent
+
+        table = getattr(record, "event", None) == LogEvent.RUN_INFO
+        if not table or not self.workflow.dryrun or self.workflow.execution_settings.no_hooks:
+            return
+        if self.told is None:  # at the second table all jobs count as finished
+            found = refused(self.workflow.dag, self.costly, self.allowed)
+            text = message(found, last_seconds(found), "Such a run is refused") if found else ""
+            self.told = text, by_rule(found)
+        text, rules = self.told
+        if rules:
+            logger.warning(f"warning: {text}", extra={"refused": rules})
+
+
+def by_rule(found: Iterable[Refused]) -> dict[str, dict[str, Any]]:
+    """Rule → how many of its `jobs` are refused, and the `cause` of the first of them."""
+    return {rule: {"jobs": len(entries), "cause": entries[0].cause} for rule, entries in _grouped(found).items()}
+
+
+def allowing(rules: Iterable[str]) -> str:
+    """The words of the command line that allow it."""
+    return f"--config 'allow_costly=[{', '.join(rules)}]'"
+
+
+def message(found: Sequence[Refused], seconds: Mapping[str, float], verdict: str = "Nothing was run") -> str:
     """What a person reads instead of a run.
 
     Args:
         found: the refused jobs.
         seconds: what jobs took the last time, by the path of their benchmark.
+        verdict: what follows from it.
     """
-    by_rule: dict[str, list[Refused]] = {}
-    for entry in found:
-        by_rule.setdefault(entry.job.rule.name, []).append(entry)
-    lines = ["costly work would be done again although nothing tells that what it reads has changed. Nothing was run."]
-    for rule, entries in by_rule.items():
+    rules = _grouped(found)
+    lines = [f"{UNASKED}. {verdict}."]
+    for rule, entries in rules.items():
         lines.append(f"  {rule}: {_count(entries)}{_cost(entries, seconds)}. {entries[0].cause}.")
-    first = next(iter(by_rule.values()))[0].job
+    first = found[0].job
     makers = sorted({job.rule.name for job in first.dag.dependencies[first] if first.dag.needrun(job)})
     lines.append("What you can do:")
     if makers:
@@ -93,7 +143,7 @@ def message(found: Sequence[Refused], seconds: Mapping[str, float]) -> str:
         )
     lines += [
         f"  --touch {first.output[0]} …    when results are as they should be (also after copying them)",
-        f"  --config 'allow_costly=[{', '.join(by_rule)}]'    when the work shall be done again",
+        f"  {allowing(rules)}    when the work shall be done again",
     ]
     return "\n".join(lines)
 
@@ -214,6 +264,13 @@ def _mtime(path: Path) -> float:
     return (stamp if stamp.exists() else path).stat().st_mtime
 
 
+def _grouped(found: Iterable[Refused]) -> dict[str, list[Refused]]:
+    rules: dict[str, list[Refused]] = {}
+    for entry in found:
+        rules.setdefault(entry.job.rule.name, []).append(entry)
+    return rules
+
+
 def _count(entries: Sequence[Refused]) -> str:
     return f"{len(entries):,} job{'s' * (len(entries) > 1)}"
 
@@ -224,5 +281,5 @@ def _cost(entries: Sequence[Refused], seconds: Mapping[str, float]) -> str:
     if not known:
         return ""
     hours = sum(seconds[str(e.job.benchmark)] * (e.job.resources.get("gpu", 0) or 0) for e in known) / 3600
-    unit, value = ("GPU-hours", hours) if hours else ("hours", sum(seconds.values()) / 3600)
+    unit, value = ("GPU-hours", hours) if hours else ("hours", sum(seconds[str(e.job.benchmark)] for e in known) / 3600)
     return f", which took {value:,.3g} {unit} the last time"

@@ -5,11 +5,11 @@
     python -m scripts.workflow.plan --json --gpu-hours 200 dataset --profile slurm
 
 Nothing runs and no lock is taken, so it may be called beside a run at work. The jobs and their reasons are Snakemake's
-(scripts/plan/jobs.py), the costs come from resources/costs.tsv (costs.py) until jobs of this run, or of the one that
-`plan.pilot` names, have finished and tell better (evidence.py); every figure has its interval and its basis. The wall
-time is that of a greedy schedule (schedule.py) on `plan.gpus` GPUs, or on what the profile lets run at once. CPU-hours
-are cores asked for × time, energy is that of the GPUs. With `plan.gpu_hours`: which `fraction` of the texts they are
-enough for.
+(scripts/plan/jobs.py); which of them the start would refuse is the guard's word (guard.py). The costs come from
+resources/costs.tsv (costs.py) until jobs of this run, or of the one that `plan.pilot` names, have finished and tell
+better (evidence.py); every figure has its interval and its basis. The wall time is that of a greedy schedule
+(schedule.py) on `plan.gpus` GPUs, or on what the profile lets run at once. CPU-hours are cores asked for × time, energy
+is that of the GPUs. With `plan.gpu_hours`: which `fraction` of the texts they are enough for.
 The plan is kept in results/<run>/plan.json, which the timing page of the report sets against what happened.
 """
 
@@ -71,6 +71,7 @@ def make(planned: DryRun, config: Mapping[str, Any], sources: Mapping[str, layou
         },
         "power": {"watts": watts, "source": "plan.watts" if options["watts"] else f"{power.basis}: {power.source}"},
         "reasons": dict(Counter(job.reason for job in planned.jobs).most_common()),
+        "refused": planned.refused,
         "rules": rules,
         "jobs": {
             Path(job.benchmark).relative_to(results).as_posix(): {

@@ -1,5 +1,6 @@
 """Costly work that nobody asked for is refused before anything starts; work that was asked for runs without a word."""
 
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.common.files import sha256_of
 from tests.snakemake import ROOT, environment
 
 LARGE = "a text of some length, which is written down often\n" * 40_000
@@ -47,6 +49,11 @@ class Project:
         if check:
             assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
         return result
+
+    def files(self):
+        """Digests of all files; of Snakemake's own, all but the cache of modification times that a dry run leaves."""
+        files = [path for path in self.folder.rglob("*") if path.is_file() and path.parent.name != "iocache"]
+        return {path.relative_to(self.folder): sha256_of(path) for path in files}
 
     @property
     def embedded(self):
@@ -160,6 +167,61 @@ def test_a_refused_run_leaves_no_lock(project):
     project.write("scripts/prepare.py", "2")
     refusal(project.run(check=False))
     refusal(project.run(check=False))
+
+
+def edited(project):
+    project.write("scripts/prepare.py", "2")
+
+
+def touched(project):
+    project.touch("raw.txt", "template.txt", "scripts/prepare.py", "results/prepared.txt")
+
+
+def copied(project):
+    shutil.rmtree(project.folder / ".snakemake")
+    project.touch("raw.txt")
+
+
+def killed(project):
+    """The end of a run, where checksums of large files are written down, was never reached."""
+    for record in (project.folder / ".snakemake/metadata").iterdir():
+        known = json.loads(record.read_text())
+        record.write_text(json.dumps(known | {"input_checksums": {}}))
+    project.touch("results/prepared.txt")
+
+
+def changed(project):
+    project.write("raw.txt", LARGE + "and more")
+
+
+@pytest.mark.parametrize(
+    ("state", "config", "is_refused"),
+    [
+        (edited, [], True),
+        (copied, [], True),
+        (killed, [], True),
+        (edited, ["allow_costly=[embed]"], False),
+        (touched, [], False),
+        (changed, [], False),
+    ],
+)
+def test_a_dry_run_tells_what_the_start_will_refuse_and_changes_nothing(project, state, config, is_refused):
+    state(project)
+    before = project.files()
+    told = project.run("-n", config=config).stdout
+    assert project.files() == before
+    started = project.run(config=config, check=False)
+    assert ("warning: costly work would be done again" in told) == is_refused == bool(started.returncode)
+    if is_refused:
+        beginning = "nothing tells that what it reads has changed. "
+        start = refusal(started).split(beginning)[1].removeprefix("Nothing was run.\n").split("when the work shall")[0]
+        assert told.count(f"{beginning}Such a run is refused.\n{start}") == 2  # below both tables of jobs
+
+
+def test_a_dry_run_without_hooks_warns_of_nothing(project):
+    edited(project)
+    told = project.run("-n", "--no-hooks")
+    assert "costly work" not in told.stdout + told.stderr
 
 
 def test_every_program_of_a_costly_rule_may_be_edited():

@@ -86,6 +86,24 @@ def test_it_tells_why_jobs_would_run():
     assert made == {"label_topics": {"updated input": 1}, "label_decide": {"input remade in this plan": 1}}
 
 
+def test_it_tells_which_costly_work_the_start_would_refuse_and_writes_no_metadata():
+    target, gpu = f"results/{RUN}/topics/topics.parquet", "llm={gpus: 1}"
+    touch_everything(target, *SETTINGS, gpu)
+    snakemake("--cleanup-metadata", f"results/{RUN}/topics/answers.parquet", *SETTINGS, gpu, check=False)  # if any
+    (ROOT / f"results/{RUN}/topics/examples.parquet").touch()
+    before = {path: path.read_bytes() for path in (ROOT / ".snakemake/metadata").rglob("*") if path.is_file()}
+    made = plan(target, *SETTINGS, gpu)
+    assert {path: path.read_bytes() for path in (ROOT / ".snakemake/metadata").rglob("*") if path.is_file()} == before
+    assert made["refused"]["label_topics"].pop("cause").endswith("knows nothing: the results were copied")
+    assert made["refused"] == {"label_topics": {"jobs": 1}}
+    result = snakemake("plan", target, *SETTINGS, gpu)
+    assert "Refused     costly work would be done again" in result.stdout
+    assert "costly work" not in result.stderr
+    assert "--config 'allow_costly=[label_topics]'" in result.stdout
+    allowed = plan(target, *SETTINGS, gpu, "allow_costly=[label_topics]")
+    assert (allowed["refused"], allowed["totals"]["jobs"]) == ({}, made["totals"]["jobs"])
+
+
 def test_a_wrong_setting_ends_with_one_clear_error():
     result = snakemake("plan", *SETTINGS, "plan={gpu_hours: 200}", check=False)
     assert result.returncode == 1

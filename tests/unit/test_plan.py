@@ -1,5 +1,6 @@
 """What jobs cost, how long a schedule of them takes, and how a plan reads."""
 
+import dataclasses
 import doctest
 import json
 import pickle
@@ -70,6 +71,7 @@ def test_a_dry_run_gives_every_job_with_its_reason_and_files(tiny):
     assert piece.benchmark.endswith(f"slice-{piece.wildcards['slice']}.tsv")
     assert tiny.offer == Offer(jobs=None, cores=2, gpus=None)
     assert tiny.targets == ["all"]
+    assert tiny.refused == {}
     assert tiny.settings == {"run": "never-made", "plan": {"gpus": "3"}}
 
 
@@ -96,6 +98,20 @@ def test_a_plan_for_people_names_what_matters_and_where_figures_are_from(tiny):
     assert "with at most 2 cores at once" in text
     assert "resources/tiny-lm" in text
     assert max(map(len, text.splitlines())) < 180
+    assert "Refused" not in text
+
+
+def test_a_plan_names_costly_work_that_is_refused_and_what_allows_it(tiny):
+    config = settings(run="never-made")
+    refused = {
+        "generate_slice": {"jobs": 1200, "cause": "prompts/a.parquet is newer than b.parquet, but was touched"},
+        "train_model": {"jobs": 1, "cause": "scripts/x.py has been edited"},
+    }
+    made = plan.make(dataclasses.replace(tiny, refused=refused), config, sources_of(config))
+    lines = view.as_text(json.loads(json.dumps(made))).splitlines()
+    words = " ".join(" ".join(lines).split())
+    assert "1,200 of generate_slice (prompts/a.parquet is newer than b.parquet, but was touched); 1 of train_" in words
+    assert f"{' ' * 12}--config 'allow_costly=[generate_slice, train_model]'" in lines
 
 
 def test_every_rule_has_a_cost_at_every_scale(tiny):

@@ -38,3 +38,6 @@ onsuccess:
 
 onerror:
     guard.remember(workflow.dag, costly)
+
+
+guard.tell_dry_runs(workflow, costly, config["allow_costly"])
