@@ -54,7 +54,8 @@ def test_jobs_that_are_cancelled_requeued_or_preempted_lost_nodes_and_a_restarte
     run.until(lambda: first not in slurm.slices())
 
     # the one that is left makes way for a more urgent job
-    slurm.call("sbatch", "--partition=urgent", "--nodelist=cpu1", "--cpus-per-task=16", "--output=/dev/null", "--wrap=:")
+    whole_node = ("--nodelist=cpu1", "--cpus-per-task=16")
+    slurm.call("sbatch", "--partition=urgent", *whole_node, "--output=/dev/null", "--wrap=:")
     run.until(lambda: third in slurm.slices("PENDING"))
 
     slurm.restart_controller()
