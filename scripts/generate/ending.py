@@ -5,7 +5,7 @@ SIGINT has its usual effect: a person insists. SIGTERM may come twice by itself,
 is asked when no answer came for `stall_minutes`. A job that does not follow within 20 seconds, since its engine never
 returns, is ended from a thread, with its child processes: Slurm kills 30 seconds after SIGTERM unless the site sets
 another KillWait (slurm.conf). What was finished is in the ledger in any case. Shortly before Slurm's time limit a job
-is asked to end as well (limit.py).
+is asked to end as well (scripts/common/limit.py).
 
 A thread counts the time, second by second: a jump of the clock, or a job that a scheduler had suspended, is no stall.
 """
@@ -22,8 +22,8 @@ import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
+from scripts.common.limit import TimeLimit
 from scripts.engines import Engine
-from scripts.generate.limit import TimeLimit
 
 TICK = 1.0
 TO_END = 20

@@ -2,9 +2,9 @@
 
 What the ledger holds of this recipe is subtracted first, so a job that was killed goes on where it was, and K may
 change between runs. The job begins at a random prompt of its slice (others.py tells why). job.py tells how the work is
-done and when it is given up, ending.py how it ends before its time, limit.py how it goes on after its time limit. The
-marker file is written last, with the counts of the slice, and only when every prompt has its text or has used up its
-attempts. With nothing left to do no engine is loaded.
+done and when it is given up, ending.py how it ends before its time, scripts/common/limit.py how it goes on after its
+time limit. The marker file is written last, with the counts of the slice, and only when every prompt has its text or
+has used up its attempts. With nothing left to do no engine is loaded.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from pathlib import Path
 from scripts import engines
 from scripts.common.counts import Counts
 from scripts.common.errors import InputError
+from scripts.common.limit import TimeLimit
 from scripts.common.logging import get_logger, run
 from scripts.common.tables import count_rows
 from scripts.generate import ledger, recipe
 from scripts.generate.ending import Drain, Watch
 from scripts.generate.job import Job, Limits
-from scripts.generate.limit import TimeLimit
 from scripts.generate.monitor import Monitor
 from scripts.generate.others import Others
 from scripts.generate.prompts import read_prompts, templates
@@ -99,8 +99,7 @@ def generate(name: str, prompts: Mapping[str, str], args: argparse.Namespace) ->
                 job.generate(engine, limits, drain, [status, watch, monitor])
             status.report()
         if job.pending(args.max_attempts):
-            again = drain.signal is None and len(job.done) > found and limit.near() and limit.requeue()
-            next_run = "Slurm starts the job again, which" if again else "the next run"
+            next_run = limit.next_run(drain.signal is None and len(job.done) > found)
             sys.exit(
                 f"error: {name} {drain.reason}; {len(job.done)} of {len(prompts)} texts are in the ledger, and "
                 f"{next_run} generates the others"

@@ -85,7 +85,8 @@ def needs(facts: Mapping[str, Any]) -> list[Need]:
     ]
     if "train_model" in rules and config.get("checkpoints"):
         model = config["checkpoints"]
-        basis = f"{model['count']} checkpoints of {model['parameters'] / 1e6:,.0f} M parameters × 14 B, and the model"
+        parameters = f"{model['parameters'] / 1e6:,.0f} M parameters"
+        basis = f"{model['count']} checkpoints at once of {parameters} × 14 B, and the model"
         size = model["parameters"] * (14 * model["count"] + 2)
         found.append(Need("train", "results", size, basis))
     return found

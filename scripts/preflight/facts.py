@@ -74,7 +74,7 @@ def config_facts(config: Mapping[str, Any], sources: Mapping[str, Any]) -> dict[
         "train": {key: train[key] for key in ("experiment", "trainer", "extra_data", "missing_data")},
         "splits": sorted({source.split for source in sources.values()}),
         "experiment": str(experiment),
-        "checkpoints": checkpoints(experiment, train["trainer"]),
+        "checkpoints": checkpoints(experiment),
     }
 
 

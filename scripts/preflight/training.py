@@ -50,16 +50,15 @@ def _check_nanotron(environment: Mapping[str, str], python: str) -> Finding:
     return fails("nanotron", found, advice)
 
 
-def checkpoints(experiment: Path, trainer: str) -> dict[str, int] | None:
-    """Parameters of the model, and how many checkpoints are kept: nanotron keeps all, transformers two."""
+def checkpoints(experiment: Path) -> dict[str, int]:
+    """Parameters of the model, and how many checkpoints there are at once: two are kept while a third is written."""
     settings = yaml.safe_load(experiment.read_text(encoding="utf-8"))
-    shape, steps = settings["model"]["model_config"], settings["tokens"]["train_steps"]
+    shape = settings["model"]["model_config"]
     hidden, layers, vocabulary = shape["hidden_size"], shape["num_hidden_layers"], shape.get("vocab_size") or 32000
     keys = hidden * shape["num_key_value_heads"] // shape["num_attention_heads"]
     layer = 2 * hidden * hidden + 2 * hidden * keys + 3 * hidden * shape["intermediate_size"] + 2 * hidden
     embeddings = vocabulary * hidden * (1 if shape.get("tie_word_embeddings") else 2)
-    every = max(1, steps // settings["checkpoints"]["checkpoint_interval"])
-    return {"parameters": layers * layer + embeddings + hidden, "count": every if trainer == "nanotron" else 2}
+    return {"parameters": layers * layer + embeddings + hidden, "count": 3}
 
 
 def check_sandbox(run_code: bool) -> list[Finding]:

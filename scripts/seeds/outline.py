@@ -7,8 +7,9 @@ top_k 50, no repetition penalty, which would punish the quotes and keys of the f
 
 Answers go through a ledger of generation (scripts/generate/ledger.py), each under a hash of its request and the number
 of the attempt; a job that was killed and runs again takes from there what was answered and asks for the rest, so that
-what was in flight is all it costs. All requests of a round (the first attempts at all courses, then what follows from
-their answers, and so on) are in the engine together.
+what was in flight is all it costs. Near its time limit the job ends and goes on likewise (scripts/common/limit.py). All
+requests of a round (the first attempts at all courses, then what follows from their answers, and so on) are in the
+engine together.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from scripts import engines
 from scripts.common.counts import Counts
 from scripts.common.files import write_json
 from scripts.common.ids import content_id
+from scripts.common.limit import TimeLimit
 from scripts.common.logging import get_logger, run
 from scripts.common.schemas import COURSES, OUTLINES
 from scripts.common.tables import in_batches, iterate_rows, write_batches
@@ -112,13 +114,14 @@ def hold(talks: Iterable[Talk], ask: Callable[[dict[str, str]], Callable[[str], 
 class Asker:
     """Asks rounds of requests through the ledger; the engine is loaded when the ledger lacks something."""
 
-    def __init__(self, args: argparse.Namespace, name: str, drain: Drain, watch: Watch) -> None:
-        self._args, self._name, self._drain, self._watch = args, name, drain, watch
+    def __init__(self, args: argparse.Namespace, name: str, drain: Drain, watch: Watch, limit: TimeLimit) -> None:
+        self._args, self._name, self._drain, self._watch, self._limit = args, name, drain, watch, limit
         self._plan = recipe.recipe_from(args)
         self._schema = outline_schema(args.units)
         self._limits = Limits(args.max_in_flight, args.rows_per_segment, args.max_attempts, args.max_failure_rate)
         self._writer = ledger.Writer(args.ledger, ledger.job_name(), args.rows_per_segment)
         self._engine: engines.Engine | None = None
+        self._answered = 0
         self.asked = 0
 
     def ask(self, prompts: dict[str, str]) -> Callable[[str], Answer]:
@@ -130,12 +133,15 @@ class Asker:
             if self._engine is None:
                 with self._drain.at_once():
                     self._engine = engines.create(engines.settings_from(self._args), self._plan.sampling)
-            status = Status(self._name, len(prompts), len(job.done))
+            found = len(job.done)
+            status = Status(self._name, len(prompts), found)
             with self._watch.working():
                 job.generate(self._engine, self._limits, self._drain, [status, self._watch])
             status.report()
+            self._answered += len(job.done) - found
             if self._drain.requested():
-                sys.exit(f"error: {self._name} {self._drain.reason}; the next run goes on from the ledger")
+                next_run = self._limit.next_run(self._drain.signal is None and self._answered > 0)
+                sys.exit(f"error: {self._name} {self._drain.reason}; {next_run} goes on from the ledger")
         chosen = choose(ledger.segments(self._args.ledger), self._plan.id)
 
         def answer(request_id: str) -> Answer:
@@ -199,10 +205,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     courses = iterate_rows(args.courses, COURSES)
     name = f"outlines of {args.source} part {args.part}"
     drain = Drain()
+    limit = TimeLimit()
     with (
         drain.listening(),
-        Watch(name, drain, args.stall_minutes) as watch,
-        contextlib.closing(Asker(args, name, drain, watch)) as asker,
+        Watch(name, drain, args.stall_minutes, limit=limit) as watch,
+        contextlib.closing(Asker(args, name, drain, watch, limit)) as asker,
     ):
         rows = hold((talk(course, args.attempts, args.units, left_out) for course in courses), asker.ask)
     write_batches(args.output, in_batches(rows), OUTLINES)

@@ -1,8 +1,9 @@
 """Trains one experiment and writes the model in Hugging Face format with its log.
 
 Checkpoints lie in a work folder outside the rule's outputs, in a subfolder that belongs to this input alone (the hash
-of the configuration and of the token files), so that a killed run resumes and a changed one starts afresh. The
-transformers trainer's checkpoints are removed when the model is written; those of nanotron stay.
+of the configuration and of the token files), so that a killed run resumes and a changed one starts afresh. Near its
+time limit a job ends, and its next start goes on (scripts/common/limit.py). The newest two checkpoints are kept; those
+of the transformers trainer are removed when the model is written, those of nanotron stay.
 """
 
 import argparse

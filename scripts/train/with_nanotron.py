@@ -1,5 +1,9 @@
 """Training with nanotron on many GPUs, and conversion of its last checkpoint to the Hugging Face format.
 
+Near the job's time limit (scripts/common/limit.py) nanotron is ended, and the next start goes on from the newest
+checkpoint: what was trained after it is done again, half an interval of checkpoints on average. A start that reached no
+new checkpoint fails. Of the checkpoints the newest two whole ones are kept.
+
 The release of nanotron on the package index (0.4, 2024) no longer runs with current torch, so a clone of its repository
 is needed. The last commit where a Llama can start from random weights is d22eb809 (April 2025); install it with
 `pip install --no-deps`, because its bound on numpy breaks `datasets`, and set NANOTRON_ROOT to the clone. Its data
@@ -12,22 +16,27 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from scripts.common.errors import InputError
 from scripts.common.files import write_text
+from scripts.common.limit import TimeLimit
 from scripts.common.logging import get_logger
 from scripts.train.experiment import dataset, dump, tokens_per_step
+from scripts.train.launcher import run_logged
 
 log = get_logger("train_model")
 
 COMMIT = "d22eb809"
 PORT = 29500
+KEPT = 2
+SETTLED = 10.0
+"""Seconds after a new latest.txt, which every process writes as soon as it is done itself."""
 STEP = re.compile(r"iteration: (\d+) / .*?\blm_loss: ([\d.eE+-]+)([KMG]?).*?\blr: ([\d.eE+-]+)")
 SUFFIX = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9}
 
@@ -50,6 +59,54 @@ def find_root() -> Path:
         "with `pip install --no-deps -e <clone>` (and flash-attn), and set NANOTRON_ROOT to the clone; or set the "
         "config key train.trainer to transformers."
     )
+
+
+class Checkpoints:
+    """The checkpoints of one training: a folder each, named by its step, and latest.txt, the step of the newest whole.
+
+    Args:
+        folder: of the checkpoints; need not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.newest = self._latest()
+        self._first = self.newest
+        self._since = -SETTLED
+        self._remove_older()
+
+    def look(self) -> None:
+        """Notes a new checkpoint, and removes those before the newest two."""
+        found = self._latest()
+        if found != self.newest:
+            self._since = time.monotonic()
+        if found is not None and found != self.newest:
+            self.newest = found
+            self._remove_older()
+
+    def settled(self) -> bool:
+        """Whether the newest checkpoint is on disk in all its parts."""
+        return time.monotonic() - self._since >= SETTLED
+
+    def further(self) -> bool:
+        """Whether there is a new checkpoint since the beginning."""
+        return self.newest != self._first
+
+    def _latest(self) -> int | None:
+        """The step in latest.txt; None: there is none, or it is just being written."""
+        try:
+            return int((self._folder / "latest.txt").read_text())
+        except (OSError, ValueError):
+            return None
+
+    def _remove_older(self) -> None:
+        """Removes all but the newest two up to the one that latest.txt names; a later one is being written."""
+        if self.newest is None or not (self._folder / str(self.newest)).is_dir():
+            return
+        steps = sorted(int(path.name) for path in self._folder.iterdir() if path.name.isdecimal())
+        for step in [step for step in steps if step <= self.newest][:-KEPT]:
+            log.info("removing the checkpoint of step %d", step)
+            shutil.rmtree(self._folder / str(step), ignore_errors=True)
 
 
 def check_devices(experiment: Mapping[str, Any], nodes: int, gpus: int) -> None:
@@ -124,7 +181,7 @@ def train(
     gpus: int,
     threads: int,
 ) -> None:
-    """Trains, or resumes, converts the last checkpoint, and writes the log.
+    """Trains, or resumes, converts the last checkpoint, and writes the log; ends the program near its time limit.
 
     Args:
         experiment: a rendered experiment (see `scripts.train.config`).
@@ -134,6 +191,9 @@ def train(
         nodes: machines.
         gpus: GPUs of each.
         threads: CPU threads for each GPU.
+
+    Raises:
+        InputError: nanotron is missing or failed, or came near the time limit without a new checkpoint.
     """
     check_devices(experiment, nodes, gpus)
     root = find_root()
@@ -142,29 +202,41 @@ def train(
         "CUDA_DEVICE_MAX_CONNECTIONS": "1",
         "PYTHONPATH": os.pathsep.join([str(root), str(root / "src"), os.environ.get("PYTHONPATH", "")]),
     }
-    config = prepare(experiment, work)
-    run_logged(train_command(root, config, nodes, gpus, threads), environment, work / "nanotron.log")
-    last = (work / "checkpoints" / "latest.txt").read_text().strip()
+    checkpoints, limit = Checkpoints(work / "checkpoints"), TimeLimit()
+
+    def ends() -> bool:
+        checkpoints.look()
+        return limit.near() and checkpoints.settled()
+
+    if checkpoints.newest != experiment["tokens"]["train_steps"]:  # nanotron refuses to resume what is finished
+        command = train_command(root, prepare(experiment, work), nodes, gpus, threads)
+        finished = run_logged(command, environment, work / "nanotron.log", ends)
+        checkpoints.look()
+        if not finished:
+            leave(checkpoints, limit)
+    if checkpoints.newest is None:
+        raise InputError("nanotron wrote no checkpoint: checkpoint_interval must divide train_steps in the experiment.")
     tokenizer = experiment["tokenizer"]["tokenizer_name_or_path"]
-    command = convert_command(work / "checkpoints" / last, model_folder, tokenizer)
-    run_logged(command, environment, work / "convert.log")
+    command = convert_command(work / "checkpoints" / str(checkpoints.newest), model_folder, tokenizer)
+    if not run_logged(command, environment, work / "convert.log", limit.near):
+        leave(checkpoints, limit)
     with (work / "nanotron.log").open(encoding="utf-8", errors="replace") as lines:
         write_text(log_path, read_log(lines, tokens_per_step(experiment)))
 
 
-def run_logged(command: Sequence[str], environment: Mapping[str, str], path: Path) -> None:
-    """Runs a command, sends its output to our log and appends it to a file.
+def leave(checkpoints: Checkpoints, limit: TimeLimit) -> NoReturn:
+    """Ends the program near its time limit.
 
     Raises:
-        InputError: the command failed.
+        InputError: there is no new checkpoint, so that the next start would not get further either.
     """
-    log.info("running %s", " ".join(command))
-    with path.open("a", encoding="utf-8") as kept:
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    if not checkpoints.further():
+        raise InputError(
+            f"the training came near its time limit without a new checkpoint (the newest: {checkpoints.newest}). Give "
+            "it more time (train.runtime), or lower checkpoints.checkpoint_interval in the experiment."
         )
-        for line in process.stdout:
-            kept.write(line)
-            sys.stderr.write(line)
-    if code := process.wait():
-        raise InputError(f"nanotron ended with status {code}; its output is in {path}. Mend the cause and run again.")
+    next_run = limit.next_run(further=True)
+    sys.exit(
+        f"error: the training has come near its time limit; {next_run} goes on from the checkpoint of step "
+        f"{checkpoints.newest}"
+    )

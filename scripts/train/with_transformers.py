@@ -4,22 +4,27 @@ What the file says means the same here: the model and its initial weights, AdamW
 cosine to `min_decay_lr`, steps, batch, mixture and `dtype` (float32, or bfloat16 for mixed precision). One process
 takes the place of all data-parallel replicas, so `dp` must be 1. On a CPU with a fixed number of threads the same
 input gives the same bytes, also when a run is killed and resumed: checkpoints lie in a work folder that belongs to this
-input alone, and resuming restores the optimiser, the schedule and the place in the data.
+input alone, and resuming restores the optimiser, the schedule and the place in the data. Near its time limit a job
+writes a checkpoint, ends and goes on from there (scripts/common/limit.py).
 """
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from scripts.common.errors import InputError
-from scripts.common.files import write_text
+from scripts.common.files import read_json, write_text
+from scripts.common.limit import TimeLimit
 from scripts.common.logging import get_logger
 from scripts.train.data import Mixture
 from scripts.train.experiment import dataset, tokens_per_step
 
 log = get_logger("train_model")
 
+MARGIN = 600.0
+"""Seconds before a time limit, at most, for the step under way and its checkpoint: 24 GB for 1.7 B parameters."""
 NANOTRON_ONLY = (
     "is_llama_config",
     "initializer_range",
@@ -91,6 +96,8 @@ def arguments(experiment: Mapping[str, Any], work: Path, device: str) -> Any:
 def train(experiment: Mapping[str, Any], model_folder: Path, log_path: Path, work: Path, device: str) -> None:
     """Trains, or resumes, and writes the model with its tokenizer (Hugging Face format) and the log.
 
+    Ends the program, with a checkpoint, when its time limit comes near.
+
     Args:
         experiment: a rendered experiment (see `scripts.train.config`).
         model_folder: where the finished model goes.
@@ -100,8 +107,8 @@ def train(experiment: Mapping[str, Any], model_folder: Path, log_path: Path, wor
     """
     import torch
     import transformers
-    from transformers.trainer_utils import get_last_checkpoint
 
+    limit = TimeLimit(MARGIN)
     settings = arguments(experiment, work, device)
     transformers.set_seed(settings.seed)
     data, tokens = dataset(experiment), experiment["tokens"]
@@ -115,17 +122,33 @@ def train(experiment: Mapping[str, Any], model_folder: Path, log_path: Path, wor
     )
     shape = experiment["model"]["model_config"]
     z_loss = shape.get("z_loss_coefficient", 1e-4) if shape.get("z_loss_enabled") else 0.0
-    trainer = trainer_class(z_loss)(
-        build_model(experiment), settings, train_dataset=mixture, callbacks=[progress(tokens_per_step(experiment))]
-    )
+    callbacks = [progress(tokens_per_step(experiment)), ending(limit)]
+    trainer = trainer_class(z_loss)(build_model(experiment), settings, train_dataset=mixture, callbacks=callbacks)
     trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
     with torch.enable_grad():  # lighteval, where it was imported before, turns gradients off for the whole process
-        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)) if work.exists() else None)
+        trainer.train(resume_from_checkpoint=newest_checkpoint(work))
+    if (step := trainer.state.global_step) < settings.max_steps:
+        next_run = limit.next_run(further=True)  # by a step at least, which its checkpoint holds
+        sys.exit(
+            f"error: the training has come near its time limit; {next_run} goes on from the checkpoint of step {step}"
+        )
     trainer.model.save_pretrained(model_folder)
     transformers.AutoTokenizer.from_pretrained(experiment["tokenizer"]["tokenizer_name_or_path"]).save_pretrained(
         model_folder
     )
     write_text(log_path, log_lines(trainer.state.log_history, tokens_per_step(experiment)))
+
+
+def newest_checkpoint(work: Path) -> str | None:
+    """The newest whole checkpoint; one whose writing was interrupted lacks the trainer's state, which comes last."""
+    for path in sorted(work.glob("checkpoint-*"), key=lambda path: -int(path.name.rpartition("-")[2])):
+        try:
+            read_json(path / "trainer_state.json")
+        except (OSError, ValueError):
+            log.warning("%s is not whole: left aside", path)
+        else:
+            return str(path)
+    return None
 
 
 def trainer_class(z_loss: float) -> type:
@@ -173,6 +196,23 @@ def progress(step_tokens: int) -> Any:
                 log.info(message, state.global_step, state.max_steps, logs["loss"], speed * step_tokens, left)
 
     return Progress()
+
+
+def ending(limit: TimeLimit) -> Any:
+    """A Trainer callback that writes a checkpoint and stops near the time limit, at a step that is logged.
+
+    Between two of them the loss that the next one averages would be lost.
+    """
+    from transformers import TrainerCallback
+
+    class Ending(TrainerCallback):
+        """Looks at the end of each step."""
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if state.global_step % args.logging_steps == 0 and limit.near():
+                control.should_save = control.should_training_stop = True
+
+    return Ending()
 
 
 def log_lines(history: list[Mapping[str, Any]], step_tokens: int) -> str:

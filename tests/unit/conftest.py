@@ -22,6 +22,21 @@ TEXTS = [
 ]
 
 
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """Puts commands of Slurm in place that answer with a text, or fail when there is none; each call is recorded."""
+
+    def commands(squeue, scontrol=""):
+        for name, answer in (("squeue", squeue), ("scontrol", scontrol)):
+            end = f"echo '{answer}'" if answer is not None else "echo 'slurm_requeue error' >&2; exit 1"
+            (tmp_path / name).write_text(f"#!/bin/sh\necho {name} $@ >> {tmp_path}/calls\n{end}\n")
+            (tmp_path / name).chmod(0o755)
+
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    return commands
+
+
 @pytest.fixture(scope="session")
 def random_lm(tmp_path_factory):
     """Folder of a Llama with 2 layers, hidden size 64 and 400 tokens, whose texts end now and then by themselves."""

@@ -210,6 +210,49 @@ def test_a_killed_job_asks_again_for_nothing_that_was_answered(tmp_path, endpoin
     stalling.server.server_close()
 
 
+LATE = """import sys, time, types
+from pathlib import Path
+from scripts.common import limit
+from scripts.seeds import outline
+late = Path(sys.argv.pop(1))
+limit.time = types.SimpleNamespace(monotonic=lambda: time.monotonic() + 3600 * late.exists())
+outline.main(sys.argv[1:])"""
+"""The program, with a clock by which an hour goes by as soon as a file is there."""
+
+
+@pytest.mark.parametrize("answers", [8, 0])
+def test_near_its_time_limit_a_job_that_got_answers_goes_on_by_itself(tmp_path, endpoint, slurm, monkeypatch, answers):
+    slurm("1:00:00")
+    asked = courses(*COURSE_TITLES)
+    stalling = Stalling(answers)
+    for course in asked:
+        behaves(endpoint, course)
+        behaves(stalling, course)
+    undisturbed = openai_part(tmp_path / "undisturbed", endpoint, asked)
+    part = openai_part(tmp_path, stalling, asked)
+    process = subprocess.Popen(
+        [sys.executable, "-c", LATE, str(tmp_path / "late"), *part.flags(max_in_flight=1)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert stalling.stalls.wait(timeout=60)
+    (tmp_path / "late").touch()
+    message = process.communicate()[1]
+    stalling.released.set()
+    assert process.returncode == 1
+    assert "has come near its time limit" in message
+    assert ("Slurm starts the job again" in message) == (answers > 0)
+    assert ("scontrol requeue 17" in (tmp_path / "calls").read_text()) == (answers > 0)
+    monkeypatch.delenv("SLURM_JOB_ID")
+    undisturbed.run()
+    part.run()
+    assert part.bytes() == undisturbed.bytes()
+    assert len(stalling.asked) == 12 + 1  # what was in flight when the job ended
+    stalling.server.shutdown()
+    stalling.server.server_close()
+
+
 def answered(part):
     """The requests that the ledger has an answer to."""
     return ledger.finished(part.folder / "ledger", next(recipes(part))).done

@@ -59,6 +59,38 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(experiment, reference, tm
     assert (tmp_path / "log.jsonl").read_bytes() == (reference / "log.jsonl").read_bytes()
 
 
+def test_a_run_without_time_goes_on_a_step_a_start_and_gives_the_same_bytes(experiment, reference, tmp_path, slurm):
+    slurm("0:00")
+    places = (tmp_path / "model", tmp_path / "log.jsonl", tmp_path / "work")
+    for step in (1, 2, 3):
+        with pytest.raises(SystemExit, match=f"Slurm starts the job again, which goes on from .* step {step}$"):
+            train(experiment, *places, "cpu")
+        assert not (tmp_path / "model").exists()
+        assert (tmp_path / "work" / f"checkpoint-{step}").is_dir()
+    train(experiment, *places, "cpu")
+    assert (tmp_path / "calls").read_text().count("scontrol requeue 17") == 3
+    assert contents(tmp_path / "model") == contents(reference / "model")
+    assert (tmp_path / "log.jsonl").read_bytes() == (reference / "log.jsonl").read_bytes()
+
+
+def test_a_run_ends_only_at_a_step_that_is_logged_so_that_no_loss_is_left_out(experiment, tmp_path, slurm):
+    slurm("0:00")
+    experiment["logging"]["iteration_step_info_interval"] = 2
+    with pytest.raises(SystemExit, match=r"step 2$"):
+        train(experiment, tmp_path / "model", tmp_path / "log.jsonl", tmp_path / "work", "cpu")
+    rows = json.loads((tmp_path / "work" / "checkpoint-2" / "trainer_state.json").read_text())["log_history"]
+    assert [row["step"] for row in rows if "loss" in row] == [2]
+
+
+def test_a_checkpoint_whose_writing_was_interrupted_is_left_aside(experiment, reference, tmp_path):
+    shutil.copytree(reference / "work" / "checkpoint-2", tmp_path / "work" / "checkpoint-2")
+    shutil.copytree(reference / "work" / "checkpoint-4", tmp_path / "work" / "checkpoint-4")
+    (tmp_path / "work" / "checkpoint-4" / "trainer_state.json").unlink()
+    (tmp_path / "work" / "checkpoint-4" / "optimizer.pt").write_bytes(b"")
+    train(experiment, tmp_path / "model", tmp_path / "log.jsonl", tmp_path / "work", "cpu")
+    assert contents(tmp_path / "model") == contents(reference / "model")
+
+
 def test_the_model_is_whole_readable_by_all_and_its_checkpoints_are_gone(experiment, reference, tmp_path):
     train_model(experiment, tmp_path / "model", tmp_path / "log.jsonl", tmp_path / "work", device="cpu")
     assert contents(tmp_path / "model") == contents(reference / "model")

@@ -4,6 +4,7 @@ in:  the raw rows of a part, as in seeds.smk
 out: <results>/seeds/outlines/<source>/part-NNN.parquet with counts and a summary; seeds_load makes a seed of each unit
 The ledger, <results>/seeds/outlines/ledger/<source>/part-NNN/, is no output: Snakemake never deletes it, and a job that
 runs again, killed or not, asks only for the answers that the ledger does not have.
+A job near its time limit ends and is put back into the queue by Slurm, if it got answers.
 cost at full scale: an estimated 35,000 requests and 30 M tokens, hours of the language model; not measured
 """
 

@@ -1,7 +1,11 @@
 """Train: token files + config/experiments/<experiment>.yaml → a language model in Hugging Face format.
 in:  <results>/tokens/<split>/ of all splits
 out: <results>/train/<experiment>/ (config.yaml: complete, in nanotron's format; model/; log.jsonl: step, loss, lr, tokens)
-     checkpoints of a run under way lie in <results>/train/<experiment>/checkpoints, which is no output
+     checkpoints of a run under way lie in <results>/train/<experiment>/checkpoints, which is no output; the newest two
+     are kept, those of nanotron also after the end (24 GB each for cosmo-1b: 14 bytes a parameter)
+A job near its time limit ends, is put back into the queue by Slurm and goes on from its newest checkpoint, so it may be
+shorter than the training; only one that reaches no new checkpoint fails. transformers writes one when the limit comes
+near, nanotron only every checkpoint_interval steps (of cosmo-1b: about six minutes).
 cost at full scale: 15 hours on 160 H100 (the cosmo-1b model card)"""
 
 EXPERIMENT = config["train"]["experiment"]

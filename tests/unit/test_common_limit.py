@@ -2,22 +2,7 @@
 
 import pytest
 
-from scripts.generate import limit
-
-
-@pytest.fixture
-def slurm(tmp_path, monkeypatch):
-    """Puts commands of Slurm in place that answer with a text, or fail when there is none; each call is recorded."""
-
-    def commands(squeue, scontrol=""):
-        for name, answer in (("squeue", squeue), ("scontrol", scontrol)):
-            end = f"echo '{answer}'" if answer is not None else "echo 'slurm_requeue error' >&2; exit 1"
-            (tmp_path / name).write_text(f"#!/bin/sh\necho {name} $@ >> {tmp_path}/calls\n{end}\n")
-            (tmp_path / name).chmod(0o755)
-
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setenv("SLURM_JOB_ID", "17")
-    return commands
+from scripts.common import limit
 
 
 @pytest.mark.parametrize(
@@ -53,6 +38,21 @@ def test_a_job_without_time_is_near_its_limit_and_goes_back_into_the_queue(slurm
 def test_a_job_that_slurm_does_not_take_back_is_told_so(slurm):
     slurm("0:00", scontrol=None)
     assert not limit.TimeLimit().requeue()
+
+
+@pytest.mark.parametrize(
+    ("left", "further", "scontrol", "requeued"),
+    [("0:00", True, "", True), ("0:00", False, "", False), ("3:59:00", True, "", False), ("0:00", True, None, False)],
+)
+def test_only_a_job_near_its_limit_that_got_further_goes_on_by_itself(slurm, left, further, scontrol, requeued):
+    slurm(left, scontrol)
+    expected = "Slurm starts the job again, which" if requeued else "the next run"
+    assert limit.TimeLimit().next_run(further) == expected
+
+
+def test_a_larger_margin_is_a_fifth_of_the_time_at_most(slurm):
+    slurm("10:00")
+    assert not limit.TimeLimit(margin=600).near()
 
 
 def test_a_slurm_that_does_not_answer_is_no_limit(slurm):
