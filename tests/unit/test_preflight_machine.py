@@ -54,7 +54,7 @@ def test_what_fails_stands_last_with_its_advice_and_the_sum():
         "FAILS   a: broken",
         "        → mend it",
         "",
-        "1 ok, 1 warnings, 1 would fail. `dataset` would fail.",
+        "1 ok, 1 warning, 1 would fail. `dataset` would fail.",
     ]
 
 
