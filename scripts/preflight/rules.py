@@ -62,7 +62,7 @@ def go_alone(workflow: Any) -> None:
 
 
 def asked(workflow: Any, target: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """The rules that the target needs, each with its largest request; and what keeps them from being told, if anything."""
+    """The rules that the target needs, each with its largest request; and what keeps them from being told."""
     rules = {rule.name: rule for rule in workflow.rules}
     if target not in rules:
         nearest = difflib.get_close_matches(target, rules, n=1)

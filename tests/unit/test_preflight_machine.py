@@ -145,6 +145,15 @@ def test_too_few_inodes_fail():
     assert disk.judge_files("disk", 1000, 1000).level == "ok"
 
 
+def test_a_folder_behind_a_link_to_nowhere_fails_and_one_that_can_be_made_does(tmp_path):
+    (tmp_path / "results").symlink_to(tmp_path / "scratch")
+    (finding,) = disk.check_folder(tmp_path / "results" / "tiny")
+    assert finding.level == "fails"
+    assert f"is a link to {tmp_path / 'scratch'}, which is not there" in finding.found
+    (tmp_path / "scratch").mkdir()
+    assert disk.check_folder(tmp_path / "results" / "tiny") == []
+
+
 def test_what_lies_in_a_folder_is_counted(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "file").write_bytes(b"12345")
