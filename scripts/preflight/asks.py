@@ -3,6 +3,8 @@
 The plugin's own functions choose among the partitions of --slurm-partition-config, so what is checked is what is sent.
 """
 
+import dataclasses
+import difflib
 import logging
 import os
 import re
@@ -11,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from scripts.common.errors import InputError
 from scripts.preflight.slurm import Ask, Partition, parse_gpus, parse_minutes
 
 
@@ -50,13 +53,46 @@ def read_choices(path: str) -> list[Any]:
     """The plugin's partitions in this file; none without one.
 
     Raises:
-        Exception: of the plugin, when the file is not as it should be.
+        InputError: a limit is unknown or no number.
+        Exception: of the plugin, when the file is not as it should be in another way.
     """
     if not path:
         return []
-    from snakemake_executor_plugin_slurm.partitions import read_partition_file
+    from snakemake_executor_plugin_slurm.partitions import PartitionLimits, read_partition_file
 
+    limits = {field.name: field.default for field in dataclasses.fields(PartitionLimits)}
+    problems = [problem for name, given in _partitions(path).items() for problem in _wrong_limits(name, given, limits)]
+    if problems:
+        raise InputError("; ".join(problems))
     return read_partition_file(Path(path))
+
+
+def _partitions(path: str) -> Mapping[str, Any]:
+    """The partitions as they are written; none where the file is so wrong that the plugin says it better."""
+    import yaml
+
+    try:
+        written = yaml.safe_load(Path(path).read_text(encoding="utf-8"))["partitions"]
+    except (OSError, yaml.YAMLError, TypeError, KeyError):
+        return {}
+    return written if isinstance(written, Mapping) else {}
+
+
+def _wrong_limits(partition: Any, given: Any, limits: Mapping[str, Any]) -> list[str]:
+    """What the plugin would stumble over in the limits of a partition, in words."""
+    if not isinstance(given, Mapping):
+        return [f"partition {partition} has no limits: write {{}} for none"]
+    problems = []
+    for key, value in given.items():
+        if key in ("slurm_cluster", "cluster", "clusters"):
+            continue
+        if key not in limits:
+            nearest = difflib.get_close_matches(str(key), limits, n=1, cutoff=0.5)
+            hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(limits)}"
+            problems.append(f"partition {partition} has the unknown limit {key}: {hint}")
+        elif key.startswith("max_") and key != "max_runtime" and not isinstance(value, int | float):
+            problems.append(f"{key} of partition {partition} is {value!r}, and a plain number is wanted")
+    return problems
 
 
 def choose_partition(

@@ -23,6 +23,17 @@ TESTED = "22.05"
 OLDEST = "20.11"
 PROFILE = "profiles/slurm/config.yaml"
 SHOWN = 4
+KEYS = {
+    "embed_documents": ("embed.gpus", "embed.gpu_model"),
+    "train_model": ("train.gpus", "train.gpu_model", "train.nodes", "train.threads"),
+    "evaluate_model": ("evaluate.gpus", "evaluate.gpu_model", "evaluate.threads"),
+    "tokenize_split": ("tokenize.threads",),
+    **dict.fromkeys(
+        ("generate_slice", "generate_preview", "label_topics", "seeds_outline"),
+        ("llm.gpus", "llm.gpu_model", "llm.threads"),
+    ),
+}
+"""Rule → what of the configuration its jobs ask Slurm for."""
 MOST = ("minutes", "memory_mb", "cpus", "gpus", "model", "nodes")
 
 
@@ -202,7 +213,10 @@ def check_accounts(settings: Mapping[str, Any], placed: Sequence[Placed]) -> lis
     if not any(answer.good for answer in answers):
         problem = f"{', '.join(wanted)}: neither sacctmgr nor sshare answers ({answers[0].problem})"
         return [fails(check, problem, f"Where there is no accounting, {_no_account()} and take slurm_account away")]
-    unknown = [name for name in wanted if known and name.lower() not in known]
+    if not known:
+        found = f"{', '.join(wanted)} could not be checked: neither sacctmgr nor sshare knows an account of {user}"
+        return [warning(check, found, "The plugin takes it as it is: ask the site whether jobs need one")]
+    unknown = [name for name in wanted if name.lower() not in known]
     if unknown:
         found = f"{', '.join(unknown)} is no account of {user}, only {', '.join(sorted(known))}"
         return [fails(check, found, f"Correct slurm_account in {PROFILE}")]
@@ -216,9 +230,11 @@ def _advice(reason: str, jobs: Sequence[Placed]) -> str:
         key = "train.runtime" if rule == "train_model" else key
         lower = f"Lower {key} (config)" if key else f"Ask for less, set-resources: [{rule}:runtime=…]"
         return f"{lower}, or send it to another partition, set-resources: [{rule}:slurm_partition=…] in {PROFILE}"
-    if "GPU" in reason or "asked for" in reason:
-        what = "llm.gpus and llm.gpu_model (config), " if jobs[0].ask.gpus else ""
-        return f"Correct {what}the rule's resources (set-resources) or its partition in {PROFILE}"
+    if "asked for" in reason:
+        keys = dict.fromkeys(key for job in jobs for key in KEYS.get(job.request["rule"], ()))
+        what = f"{', '.join(keys)} (config), " if keys and " MB " not in reason else ""
+        file = f", or the limits in {jobs[0].unfit}" if jobs[0].unfit else ""
+        return f"Correct {what}the rule's resources (set-resources) or its partition in {PROFILE}{file}"
     return f"Correct slurm_partition, or the file of slurm-partition-config, in {PROFILE}"
 
 

@@ -15,7 +15,8 @@ PAGE = "https://huggingface.co"
 TOKEN = "log in with `hf auth login` or set HF_TOKEN to a token of that account"
 NO_NETWORK = "Fetch it where there is a network (`snakemake downloads`), or unset HF_HUB_OFFLINE"
 
-NO_ANSWER = (
+NO_ANSWER = "not here, and no answer"
+ELSEWHERE = (
     "Run this where there is a network, set the proxy (https_proxy), or fetch it elsewhere: `snakemake downloads`"
 )
 
@@ -38,12 +39,15 @@ def check_data(facts: Mapping[str, Any], environment: Mapping[str, str] = os.env
     with ThreadPoolExecutor(16) as pool:
         findings = [finding for found in pool.map(lambda item: item[0](*item[1:]), wanted) for finding in found]
     needs_token = [finding.check for finding in findings if finding.found.startswith("gated")]
-    return [*check_token(hub, needs_token, offline), *_together(findings)]
+    untold = [finding.check for finding in findings if finding.found.startswith(NO_ANSWER)]
+    return [*check_token(hub, needs_token, offline, bool(untold)), *_together(findings)]
 
 
-def check_token(hub: Hub, wanting: Sequence[str], offline: bool) -> list[Finding]:
-    """Whether the token that is set is one, or one is missing."""
+def check_token(hub: Hub, wanting: Sequence[str], offline: bool, untold: bool = False) -> list[Finding]:
+    """Whether the token that is set is one, or one is missing; `untold` where not all could be asked about."""
     if not hub.token:
+        if untold and not wanting:
+            return [warning("Hub token", "none is set, and without an answer it cannot be told whether one is needed")]
         if not wanting:
             return [ok("Hub token", "none is set, and nothing needs one")]
         return [fails("Hub token", f"none is set, and gated: {', '.join(wanting)}", f"Accept the terms, then {TOKEN}")]
@@ -125,7 +129,7 @@ def _refused(check: str, page: str, reply: Reply, otherwise: str) -> Finding:
         return fails(check, found, f"Correct its name, or, if it is private, {TOKEN}; or {otherwise}")
     if reply.status:
         return warning(check, f"the server answers {reply.status}", "Try again later")
-    return fails(check, f"not here, and no answer from where it is published: {reply.text}", NO_ANSWER)
+    return fails(check, f"{NO_ANSWER} from where it is published: {reply.text}", ELSEWHERE)
 
 
 def _together(findings: Sequence[Finding]) -> list[Finding]:

@@ -108,7 +108,7 @@ def check_disk(facts: Mapping[str, Any]) -> list[Finding]:
     systems: dict[int, list[str]] = {}
     for name, folder in folders.items():
         systems.setdefault(nearest_folder(folder).stat().st_dev, []).append(name)
-    every, count, findings = needs(facts), files(facts), []
+    every, count, findings = needs(facts), files(facts), check_folder(folders["results"])
     for places in systems.values():
         folder = folders[places[0]]
         asked = [need for need in every if need.place in places]
@@ -120,6 +120,19 @@ def check_disk(facts: Mapping[str, Any]) -> list[Finding]:
         if "results" in places and inodes is not None:
             findings.append(judge_files(name, count, inodes))
     return findings
+
+
+def check_folder(folder: Path) -> list[Finding]:
+    """Why the folder cannot be made or written to; nothing when it can."""
+    name = f"folder {folder}"
+    for place in (folder, *folder.parents):
+        if place.is_symlink() and not place.exists():
+            found = f"{place} is a link to {place.readlink()}, which is not there"
+            return [fails(name, found, f"Make that folder, or remove {place}")]
+    nearest = nearest_folder(folder)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return [fails(name, f"{nearest} cannot be written to", "Let this user in, or take another folder")]
+    return []
 
 
 def judge_space(name: str, asked: Sequence[Need], free: float, there: float = 0) -> Finding:

@@ -7,6 +7,7 @@ are those that its jobs would ask for, with the profile's defaults and --set-res
 This is the only module that uses Snakemake's insides (its version is checked by `snakemake preflight` itself).
 """
 
+import difflib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -48,24 +49,25 @@ def settings(workflow: Any) -> dict[str, Any]:
 def go_alone(workflow: Any) -> None:
     """What Snakemake may leave out when this check is all that it was called for.
 
-    No job goes to the cluster, so it need not wait for the first look at jobs before it ends; and no job needs conda,
-    without which it could not even say so.
+    No job goes to the cluster, so it need not wait for the first look at jobs before it ends; no job needs conda,
+    without which it could not even say so; and the plugin need not read the file of partitions, whose mistakes the
+    check tells beside everything else.
     """
     if set(workflow.dag_settings.targets) == {"preflight"}:
         workflow.deployment_settings.deployment_method = frozenset()
         if getattr(workflow.executor_settings, START, None):
             setattr(workflow.executor_settings, START, 1)
+        if getattr(workflow.executor_settings, "partition_config", None):
+            workflow.executor_settings.partition_config = None
 
 
 def asked(workflow: Any, target: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """The rules that the target needs, each with its largest request, and the rules whose inputs cannot be told.
-
-    Raises:
-        ValueError: there is no such target.
-    """
+    """The rules that the target needs, each with its largest request; and what keeps them from being told."""
     rules = {rule.name: rule for rule in workflow.rules}
     if target not in rules:
-        raise ValueError(f"PREFLIGHT_TARGET is {target!r}, and there is no such rule")
+        nearest = difflib.get_close_matches(target, rules, n=1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        return [], [f"there is no rule {target}, which PREFLIGHT_TARGET names{hint}"]
     found: dict[str, dict[str, Any]] = {}
     problems: list[str] = []
     shapes: set[str] = set()

@@ -16,6 +16,8 @@ from scripts.common.errors import InputError
 
 OWN_OVERRIDES = "config/topics.tsv"
 """A person's corrections of the topics; the only file of `label.overrides` that need not exist."""
+SHAPES = {"array": ". Write a list, like [a, b]", "object": ". Write a mapping, like {key: value}"}
+"""What JSON Schema's words for a shape mean in YAML."""
 
 
 def resolve(base: Mapping, user: Mapping, scales: Path, schema: Mapping) -> dict:
@@ -112,7 +114,8 @@ def _explain(error: Any) -> list[str]:
     if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, int | float):
         # Snakemake reads `--config document=0123456` as a number, and the digits that were typed are lost.
         return [f"`{place}`: {error.message}. Give a text with a letter in it, or quote it in a file for --configfile"]
-    return [f"`{place or 'config'}`: {error.message}"]
+    shape = SHAPES.get(str(error.validator_value), "") if error.validator == "type" else ""
+    return [f"`{place or 'config'}`: {error.message}{shape}"]
 
 
 def _nearest(key: str, known: list[str]) -> str:

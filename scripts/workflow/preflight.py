@@ -19,6 +19,7 @@ from typing import Any
 
 from scripts.common.logging import run
 from scripts.preflight import cluster, data, disk, endpoint, local, probe, software, training
+from scripts.preflight.asks import partition_file
 from scripts.preflight.findings import (
     FAILS,
     OK,
@@ -66,7 +67,7 @@ def checks(facts: Mapping[str, Any], probe_seconds: float, deep: bool) -> list[C
 
 def check_rules(facts: Mapping[str, Any]) -> list[Finding]:
     """Whether the inputs of every rule can be told."""
-    advice = "Correct the configuration: Snakemake will stop there too"
+    advice = "Correct it: Snakemake would stop there too"
     found = [fails("rules", problem, advice) for problem in facts["problems"]]
     return found or [ok("rules", f"{len(facts['rules'])} rules lead to `{facts['target']}`")]
 
@@ -81,8 +82,9 @@ def check_slurm(facts: Mapping[str, Any], probe_seconds: float) -> list[Finding]
     try:
         placed = cluster.place(facts, told)
     except Exception as error:
-        found, advice = f"slurm-partition-config cannot be used: {error}", f"Correct it in {cluster.PROFILE}"
-        return [*findings, fails("partitions", found, advice)]
+        file = partition_file(settings)
+        found = f"the file of slurm-partition-config cannot be used: {error}"
+        return [*findings, fails("partitions", found, f"Correct {file}; the Slurm plugin stops there too")]
     findings += cluster.check_partitions(settings, told, placed)
     findings += cluster.check_accounts(settings, placed)
     used = {job.partition: probe_flags(settings, job) for job in placed if job.partition in told.partitions}
@@ -111,7 +113,8 @@ def in_words(findings: Sequence[Finding], target: str) -> str:
         if finding.advice:
             lines.append(f"{INDENT}→ {finding.advice}")
     count = Counter(finding.level for finding in findings)
-    sums = f"{count[OK]} ok, {count[WARNING]} warnings, {count[FAILS]} would fail"
+    plural = "" if count[WARNING] == 1 else "s"
+    sums = f"{count[OK]} ok, {count[WARNING]} warning{plural}, {count[FAILS]} would fail"
     verdict = f"`{target}` would fail." if count[FAILS] else f"Nothing here keeps `{target}` from running."
     return "\n".join([*lines, "", f"{sums}. {verdict}"])
 

@@ -69,8 +69,9 @@ def test_a_missing_conda_is_a_finding_among_others_and_no_environment_is_made():
     assert "conda makes those of base" in " ".join(finding["found"] for finding in findings)
 
 
-def test_a_target_that_is_none_ends_with_its_name():
-    env = {**os.environ, "PREFLIGHT_TARGET": "everything"}
+def test_a_target_that_is_none_fails_with_its_name_and_the_nearest():
+    env = {**os.environ, "PREFLIGHT_TARGET": "datset"}
     result = snakemake("preflight", "--cores=1", "--nolock", env=env, check=False)
     assert result.returncode
-    assert "PREFLIGHT_TARGET is 'everything'" in result.stderr
+    assert "there is no rule datset, which PREFLIGHT_TARGET names; did you mean dataset?" in result.stdout
+    assert "Traceback" not in result.stderr

@@ -1,12 +1,14 @@
 """The request that the executor plugin would send, the partition it would choose, and how jobs are asked about."""
 
 import os
+import re
 import textwrap
 
 import pytest
 
+from scripts.common.errors import InputError
 from scripts.preflight.asks import choose_partition, read_accounts, read_ask, read_choices, trial_command
-from scripts.preflight.cluster import Cluster, check_accounts, check_status_command, place
+from scripts.preflight.cluster import Cluster, check_accounts, check_partitions, check_status_command, place
 from scripts.preflight.slurm import Ask, parse_partitions
 
 SINFO = "cpu|up|4:00:00|64|256000|(null)|idle|9|cpu*\nbig|up|1-00:00:00|64|512000|gpu:h100:8|idle|9|big\n"
@@ -131,3 +133,47 @@ def test_an_account_without_accounting_fails_because_the_plugin_cannot_look_it_u
     (finding,) = check_accounts({}, placed)
     assert finding.level == "fails"
     assert "slurm-no-account: true" in finding.advice
+
+
+def test_an_account_of_which_slurm_knows_nothing_is_not_called_the_users(programs):
+    programs("sacctmgr", "You are not running a supported accounting_storage plugin", status=1)
+    programs("sshare", "")
+    placed = place({"settings": {}, "rules": [{**TRAIN, "slurm_account": "ai"}]}, Cluster(PARTITIONS, {}, "25.05"))
+    (finding,) = check_accounts({}, placed)
+    assert finding.level == "warning"
+    assert "ai could not be checked" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("limits", "problem"),
+    [
+        ("{max_gpus: 4}", "partition gpu has the unknown limit max_gpus: did you mean max_gpu?"),
+        ("{colour: red}", "partition gpu has the unknown limit colour: known are max_runtime, "),
+        ("{max_mem_mb: 250G}", "max_mem_mb of partition gpu is '250G', and a plain number is wanted"),
+        ("", "partition gpu has no limits"),
+    ],
+)
+def test_a_mistake_in_the_file_of_partitions_is_told_in_words(tmp_path, limits, problem):
+    file = tmp_path / "partitions.yaml"
+    file.write_text(f"partitions:\n  gpu: {limits}\n  cpu: {{max_runtime: 4h, cluster: one}}\n")
+    with pytest.raises(InputError, match=re.escape(problem)):
+        read_choices(str(file))
+
+
+def test_the_file_of_partitions_that_is_shipped_is_read():
+    assert read_choices("profiles/slurm/partitions.yaml")
+
+
+@pytest.mark.parametrize(
+    ("rule", "keys"),
+    [
+        ("train_model", "Correct train.gpus, train.gpu_model, train.nodes, train.threads (config), "),
+        ("embed_documents", "Correct embed.gpus, embed.gpu_model (config), "),
+        ("generate_slice", "Correct llm.gpus, llm.gpu_model, llm.threads (config), "),
+    ],
+)
+def test_who_asks_for_too_many_gpus_is_told_which_keys_of_the_configuration_ask(rule, keys):
+    found = cluster(300)
+    placed = place({"settings": {}, "rules": [{**TRAIN, "rule": rule, "gpu": 20000, "slurm_partition": "cpu"}]}, found)
+    (finding,) = check_partitions({}, found, placed)
+    assert finding.advice.startswith(keys)

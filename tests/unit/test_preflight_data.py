@@ -139,7 +139,8 @@ def test_collected_files_that_are_missing_fail_and_those_that_are_there_do(envir
 def test_without_network_alike_findings_make_one_line(tmp_path):
     environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}
     sources = [source(source="one"), source(source="two")]
-    (_, finding) = check_data(facts(tmp_path, sources=sources), environment)
+    (token, finding) = check_data(facts(tmp_path, sources=sources), environment)
+    assert (token.level, "cannot be told" in token.found) == ("warning", True)
     assert (finding.check, finding.level) == ("sources one, two", "fails")
     assert "no answer" in finding.found
 

@@ -54,7 +54,7 @@ def test_what_fails_stands_last_with_its_advice_and_the_sum():
         "FAILS   a: broken",
         "        → mend it",
         "",
-        "1 ok, 1 warnings, 1 would fail. `dataset` would fail.",
+        "1 ok, 1 warning, 1 would fail. `dataset` would fail.",
     ]
 
 
@@ -143,6 +143,15 @@ def test_too_little_room_fails_little_room_is_a_warning_and_what_is_there_counts
 def test_too_few_inodes_fail():
     assert disk.judge_files("disk", 1000, 999).level == "fails"
     assert disk.judge_files("disk", 1000, 1000).level == "ok"
+
+
+def test_a_folder_behind_a_link_to_nowhere_fails_and_one_that_can_be_made_does(tmp_path):
+    (tmp_path / "results").symlink_to(tmp_path / "scratch")
+    (finding,) = disk.check_folder(tmp_path / "results" / "tiny")
+    assert finding.level == "fails"
+    assert f"is a link to {tmp_path / 'scratch'}, which is not there" in finding.found
+    (tmp_path / "scratch").mkdir()
+    assert disk.check_folder(tmp_path / "results" / "tiny") == []
 
 
 def test_what_lies_in_a_folder_is_counted(tmp_path):

@@ -24,6 +24,7 @@ rule embed_documents:
         mem_mb=growing(6000),
         runtime=growing(120),
         gpu=gpus("embed"),
+        gpu_model=config["embed"]["gpu_model"],
     params:
         options=flags("embed", "model", "max_seq_length", "batch_size", "device"),
     shell:

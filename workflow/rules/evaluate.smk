@@ -24,6 +24,7 @@ rule evaluate_model:
     threads: config["evaluate"]["threads"]
     resources:
         gpu=gpus("evaluate"),
+        gpu_model=config["evaluate"]["gpu_model"],
         mem_mb=growing(16000),
         runtime=growing(240),
     params:

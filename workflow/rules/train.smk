@@ -53,6 +53,7 @@ rule train_model:
     threads: config["train"]["threads"]
     resources:
         gpu=gpus("train"),
+        gpu_model=config["train"]["gpu_model"],
         nodes=config["train"]["nodes"],
         # On several nodes the program itself starts one launcher a node with srun, so the job must not run inside a
         # step of one task (mpi), and tasks counts nodes and not GPUs.
