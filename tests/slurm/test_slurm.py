@@ -30,8 +30,7 @@ def slurm_run(tmp_path_factory):
             "--slurm-partition-config=tests/slurm/partitions.yaml",
             "--slurm-no-account",
             "--slurm-keep-successful-logs",
-            "--slurm-init-seconds-before-status-checks=6",
-            "--seconds-between-status-checks=2",
+            "--slurm-init-seconds-before-status-checks=10",  # longer than short jobs: each look in vain adds 10 s
             "--latency-wait=5",
             "--retries=0",
             env=environment,
