@@ -117,6 +117,7 @@ FULL = {
         "rounds": 4,
         "rows_per_segment": 256,
         "checkpoints": {"parameters": 10**9, "count": 3},
+        "train": {"trainer": "nanotron"},
     },
 }
 
@@ -126,7 +127,7 @@ def test_sizes_follow_from_the_counts_of_the_configuration_and_the_rules_that_ru
     assert sizes["embeddings"] == 1_000_000 * disk.EMBEDDING
     assert sizes["ledger"] == 1_000_000 * disk.TEXT
     assert sizes["deduplicate"] == 1_000_000 * 56 * disk.BUCKET
-    assert sizes["train"] == 44 * 10**9
+    assert sizes["train"] == 42 * 10**9
     assert "dataset" not in sizes
     assert disk.files(FULL) > 1_000_000 / 256 + 5 * 56
 
@@ -138,6 +139,8 @@ def test_too_little_room_fails_little_room_is_a_warning_and_what_is_there_counts
     assert disk.judge_space("disk", needs, 5e9).level == "fails"
     assert disk.judge_space("disk", needs, 5e9, there=6e9).level == "ok"
     assert "10 texts × 1 GB" in disk.judge_space("disk", needs, 5e9).found
+    assert "6 GB of it there already" in disk.judge_space("disk", needs, 5e9, there=6e9).found
+    assert "already" not in disk.judge_space("disk", needs, 5e9, there=777e3).found
 
 
 def test_too_few_inodes_fail():
