@@ -1,5 +1,6 @@
 """How checks are run, and those of programs, disk, GPUs, training and of what a tiny job answers."""
 
+import logging
 import os
 import sys
 import threading
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.preflight import disk, local, probe, software, training
+from scripts.preflight import disk, local, probe, rules, software, training
 from scripts.preflight.findings import Check, Finding, call, fails, ok, run_checks, warning
 from scripts.workflow.preflight import in_words
 
@@ -56,6 +57,20 @@ def test_what_fails_stands_last_with_its_advice_and_the_sum():
         "",
         "1 ok, 1 warning, 1 would fail. `dataset` would fail.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("level", "text", "kept"),
+    [
+        (logging.INFO, "Select jobs to execute...", False),
+        (logging.ERROR, "RuleException:\nCalledProcessError in file ...", False),
+        (logging.ERROR, "WorkflowError:\nAt least one job did not complete successfully.", False),
+        (logging.ERROR, "WorkflowError:\nsacct is not here", True),
+        (logging.WARNING, "The partition is not known", True),
+    ],
+)
+def test_after_the_verdict_snakemake_is_heard_only_when_it_has_more_to_tell(level, text, kept):
+    assert rules._is_news(logging.LogRecord("snakemake", level, "", 0, text, None, None)) is kept
 
 
 def interpreters(python, deployment=()):
