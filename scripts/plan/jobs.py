@@ -6,7 +6,9 @@ use; a filter on its logger takes them before anything is printed, and lets warn
 costly work that would be refused (scripts/workflow/guard.py) is taken as well.
 """
 
+import contextlib
 import dataclasses
+import io
 import logging
 import os
 import sys
@@ -39,11 +41,12 @@ class Job:
         wildcards: their values.
         reason: why, one of `REASONS`.
         detail: why, in Snakemake's words.
-        threads: cores.
-        gpus: GPUs.
+        threads: cores of a node.
+        gpus: GPUs of all its nodes.
         inputs: files that it waits for.
         outputs: files that it makes.
         benchmark: where its time will be written; empty for a rule without.
+        nodes: machines.
     """
 
     rule: str
@@ -55,6 +58,12 @@ class Job:
     inputs: Sequence[str]
     outputs: Sequence[str]
     benchmark: str
+    nodes: int = 1
+
+    @property
+    def cores(self) -> int:
+        """Cores of all nodes."""
+        return self.threads * self.nodes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +113,7 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
             return False
         return record.levelno >= logging.WARNING or event == LogEvent.RUN_INFO  # the guard waits for it
 
-    parser, args = cli.parse_args(list(arguments))
+    parser, args = _parse(arguments)
     settings = ConfigSettings(config=cli.parse_config(args.config), configfiles=args.configfile).overwrite_config
     local = args.executor in (None, "local")
     given = args.resources.get("gpu") if args.resources else None
@@ -129,6 +138,19 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
         gpus=None if given is None else int(given.value),
     )
     return DryRun(jobs, targets, offer, settings, refused)
+
+
+def _parse(arguments: Sequence[str]) -> tuple[Any, Any]:
+    """Snakemake's command line; what it says of profiles is left out, `snakemake plan` has said it before."""
+    from snakemake import cli
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return cli.parse_args(list(arguments))
+    except BaseException:
+        sys.stderr.write(said.getvalue())
+        raise
 
 
 def group(reason: str) -> str:
@@ -156,4 +178,5 @@ def _job(record: Any) -> Job:
         inputs=list(record.input),
         outputs=list(record.output),
         benchmark=record.benchmark or "",
+        nodes=int(resources.get("nodes", 1)),
     )

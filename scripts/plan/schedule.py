@@ -9,8 +9,16 @@ longer in proportion. How long jobs wait in the queue of a cluster is not known 
 
 import heapq
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from scripts.plan.jobs import UNLIMITED, Job, Offer
+
+
+class Schedule(NamedTuple):
+    """Seconds from the first start to the last end, and the most GPUs in use at once."""
+
+    seconds: float
+    gpus: int
 
 
 def followers(jobs: Sequence[Job]) -> list[list[int]]:
@@ -23,8 +31,8 @@ def followers(jobs: Sequence[Job]) -> list[list[int]]:
     return result
 
 
-def wall_time(jobs: Sequence[Job], seconds: Sequence[float], offer: Offer) -> float:
-    """Seconds from the first start to the last end."""
+def schedule(jobs: Sequence[Job], seconds: Sequence[float], offer: Offer) -> Schedule:
+    """The greedy schedule of these jobs, which take so many seconds each."""
     limits = {"jobs": offer.jobs or UNLIMITED, "cores": offer.cores or UNLIMITED, "gpus": offer.gpus or UNLIMITED}
     needs = [{"jobs": 1, "cores": job.threads, "gpus": job.gpus} for job in jobs]
     after = followers(jobs)
@@ -36,7 +44,7 @@ def wall_time(jobs: Sequence[Job], seconds: Sequence[float], offer: Offer) -> fl
     ready = [(-urgency[place], place) for place, count in enumerate(waiting) if not count]
     heapq.heapify(ready)
     running: list[tuple[float, int]] = []
-    free, now = dict(limits), 0.0
+    free, now, widest = dict(limits), 0.0, 0
     while ready or running:
         passed = []
         while ready and free["jobs"]:
@@ -50,6 +58,7 @@ def wall_time(jobs: Sequence[Job], seconds: Sequence[float], offer: Offer) -> fl
                 passed.append(entry)
             if len(passed) > len(limits) * 8:  # a handful is looked past; looking at thousands would be quadratic
                 break
+        widest = max(widest, limits["gpus"] - free["gpus"])
         for entry in passed:
             heapq.heappush(ready, entry)
         now, place = heapq.heappop(running)
@@ -58,7 +67,7 @@ def wall_time(jobs: Sequence[Job], seconds: Sequence[float], offer: Offer) -> fl
             waiting[follower] -= 1
             if not waiting[follower]:
                 heapq.heappush(ready, (-urgency[follower], follower))
-    return now
+    return Schedule(now, widest)
 
 
 def _chains(after: Sequence[Sequence[int]], seconds: Sequence[float], waiting: Sequence[int]) -> Mapping[int, float]:

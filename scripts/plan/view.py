@@ -7,8 +7,8 @@ from typing import Any
 from scripts.common.units import readable_number, readable_size
 from scripts.workflow import guard
 
-SHOWN = 0.02
-"""A rule with a smaller share of all GPU-hours, bytes and CPU-hours of jobs without GPUs is among the others."""
+SHOWN = 0.05
+"""A rule without GPUs and with a smaller share of the bytes, and of CPU-hours without GPUs, is among the others."""
 
 WIDTH = 110
 
@@ -20,7 +20,6 @@ def as_text(plan: Mapping[str, Any]) -> str:
     if not totals["jobs"]:
         return heading + "nothing to be done."
     matters = {
-        "gpu_hours": totals["gpu_hours"][0],
         "cpu_hours": sum(rule["cpu_hours"][0] for rule in plan["rules"] if not rule["gpu_hours"][0]),
         "bytes": totals["bytes"][0],
     }
@@ -38,8 +37,9 @@ def as_text(plan: Mapping[str, Any]) -> str:
         "",
     ]
     notes = _refused(plan["refused"]) if plan["refused"] else []
-    notes.append(("Wall time", f"{_range(totals['wall_hours'], clock)} {_offer(plan)}, waiting in a queue aside"))
-    notes.append(("Disk", f"{_range(totals['bytes'], readable_size)} of files that stay"))
+    notes.append(("Wall time", f"{clock(totals['wall_hours'])} {_offer(plan)}, waiting in a queue aside"))
+    more = "; training needs more while it runs" * any(rule["rule"] == "train_model" for rule in plan["rules"])
+    notes.append(("Disk", f"{_range(totals['bytes'], readable_size)} of files that stay{more}"))
     if totals["gpu_hours"][0]:
         power = f"{readable_number(plan['power']['watts'][0])} W each ({plan['power']['source']})"
         notes.append(("Energy", f"{_range(totals['kwh'], readable_number)} kWh of the GPUs, at {power}"))
@@ -50,23 +50,40 @@ def as_text(plan: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", "Where these figures are from:", *_sources(shown)])
 
 
-def clock(hours: float) -> str:
-    """A duration.
+def clock(hours: Sequence[float]) -> str:
+    """A duration with its interval, in one unit.
 
-    >>> [clock(hours) for hours in (0.0005, 0.05, 0.5, 30, 400)]
-    ['2 s', '3 min', '30 min', '30 h', '16.7 days']
+    >>> clock((0.0039, 0.002, 0.0083)), clock((0.5, 0.25, 2)), clock((400, 380, 420))
+    ('14 (7.2 – 30) s', '30 (15 – 120) min', '16.7 (15.8 – 17.5) days')
     """
-    if hours < 1 / 60:
-        return f"{hours * 3600:.0f} s"
-    if hours < 1:
-        return f"{hours * 60:.0f} min"
-    return f"{readable_number(hours)} h" if hours < 72 else f"{readable_number(hours / 24)} days"
+    if hours[0] >= 72:
+        return f"{_range([number / 24 for number in hours], readable_number)} days"
+    return f"{amount(hours)} h" if hours[0] >= 1 else amount(hours)
+
+
+def amount(hours: Sequence[float]) -> str:
+    """So many hours with their interval; less than one in minutes or seconds, with the unit.
+
+    >>> amount((12800, 9530, 17600)), amount((0.5, 0.25, 2)), amount((0, 0, 0))
+    ('12,800 (9,530 – 17,600)', '30 (15 – 120) min', '')
+    """
+    if not hours[0] or hours[0] >= 1:
+        return _range(hours, readable_number)
+    unit, factor = ("min", 60) if hours[0] * 60 >= 1 else ("s", 3600)
+    return f"{_range([number * factor for number in hours], _small)} {unit}"
+
+
+def _small(value: float) -> str:
+    """A whole number where it has two digits.
+
+    >>> _small(14.04), _small(7.24), _small(0.018)
+    ('14', '7.2', '0.018')
+    """
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _matters(rule: Mapping[str, Any], totals: Mapping[str, float]) -> bool:
-    return any(
-        rule[key][0] > SHOWN * total for key, total in totals.items() if key != "cpu_hours" or not rule["gpu_hours"][0]
-    )
+    return bool(rule["gpu_hours"][0]) or any(rule[key][0] > SHOWN * total for key, total in totals.items())
 
 
 def _row(name: str, rules: Sequence[Mapping[str, Any]], basis: str) -> list[str]:
@@ -82,8 +99,8 @@ def _row(name: str, rules: Sequence[Mapping[str, Any]], basis: str) -> list[str]
         name,
         _count(jobs),
         _reasons(dict(sorted(reasons.items(), key=lambda pair: -pair[1])), jobs, most=2),
-        _range(sums["gpu_hours"], readable_number),
-        _range(sums["cpu_hours"], readable_number),
+        amount(sums["gpu_hours"]),
+        amount(sums["cpu_hours"]),
         readable_size(sums["bytes"][0]) if sums["bytes"][0] else "",
         basis,
     ]
@@ -104,8 +121,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _range(values: Sequence[float], form: Any) -> str:
-    """The value, and the interval in brackets."""
-    return f"{form(values[0])} ({form(values[1])} – {form(values[2])})" if values[0] else ""
+    """The value, and the interval in brackets where there is one."""
+    value, low, high = map(form, values)
+    if not values[0]:
+        return ""
+    return value if value == low == high else f"{value} ({low} – {high})"
 
 
 def _reasons(reasons: Mapping[str, int], jobs: int, most: int = 9) -> str:
@@ -135,19 +155,41 @@ def _refused(rules: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 
 def _offer(plan: Mapping[str, Any]) -> str:
-    words = {"jobs": "jobs", "cores": "cores", "gpus": "GPUs"}
-    limits = [f"{_count(value)} {words[kind]}" for kind, value in plan["offer"].items() if value]
-    missing = plan["offer"]["gpus"] and plan["offer"]["gpus"] < plan["widest"]
-    more = f" (a job asks for {plan['widest']}, and is reckoned to take longer with fewer)" if missing else ""
-    return f"with at most {', '.join(limits)} at once{more}" if limits else "with no limit to jobs at once"
+    offer = plan["offer"]
+    words = {"jobs": "job", "cores": "core", "gpus": "GPU"}
+    limits = [f"{_count(value)} {words[kind]}{'s' * (value > 1)}" for kind, value in offer.items() if value]
+    bound = f"with at most {', '.join(limits)} at once" if limits else "with no limit to jobs at once"
+    if offer["gpus"] and offer["gpus"] < plan["widest"]:
+        return f"{bound} (a job asks for {plan['widest']}, and is reckoned to take longer with fewer)"
+    if plan["gpus_at_once"] > 1 and not offer["gpus"]:
+        return f"{bound} (up to {_count(plan['gpus_at_once'])} GPUs; with fewer: plan.gpus)"
+    return bound
 
 
 def _budget(budget: Mapping[str, Any]) -> str:
-    fraction, texts = (_range(budget[key], readable_number) for key in ("fraction", "texts"))
-    return (
-        f"{readable_number(budget['gpu_hours'])} GPU-hours are enough for fraction={fraction}: {texts} texts; "
-        f"{readable_number(budget['fixed_gpu_hours'][0])} of them for what comes before the texts, none for training"
-    )
+    """What the budget reaches: no text, a fraction of them, or all; and what it leaves unpaid."""
+    (reached, least, _), every, before = budget["texts"], budget["all_texts"], budget["fixed_gpu_hours"]
+    texts = _range(budget["texts"], lambda number: _count(number) if number > every - 1 else readable_number(number))
+    fraction, lowest = _range(budget["fraction"], readable_number), readable_number(budget["fraction"][1])
+    text = f"{readable_number(budget['gpu_hours'])} GPU-hours "
+    if reached < 1:
+        text += f"do not reach the first text: {_gpu_time(before)} come before it"
+    elif reached < every - 1:
+        text += f"are enough for fraction={fraction}: {texts} texts"
+    elif least < every - 1:
+        text += f"are enough for all {_count(every)} texts; at the highest costs for fraction={lowest}"
+    else:
+        text += f"are enough for all {_count(every)} texts"
+    if reached >= 1 and before[0]:
+        text += f"; {_gpu_time(before)} of them for what comes before the texts"
+    if budget["after"]:
+        cost = "cost" if len(budget["after"]) > 1 else "costs"
+        text += f"; {' and '.join(budget['after'])} {cost} another {_gpu_time(budget['after_gpu_hours'])}"
+    return text
+
+
+def _gpu_time(hours: Sequence[float]) -> str:
+    return f"{amount(hours)} {'GPU-hours' if hours[0] >= 1 else 'of a GPU'}"
 
 
 def _count(value: float) -> str:

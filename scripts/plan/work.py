@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.plan.ranges import Range
+from scripts.preflight.training import checkpoints
+from scripts.train.experiment import read_experiment, tokens_per_step
 from scripts.workflow.layout import Source, number
 
 EXPERIMENTS = Path("config/experiments")
@@ -50,8 +52,8 @@ class Work:
             return 1.0
         if unit == "sample":
             return self._config["cluster"]["sample_size"]
-        if unit == "train_token":
-            return _train_tokens(EXPERIMENTS / f"{self._config['train']['experiment']}.yaml")
+        if unit in ("train_token", "train_flop", "parameter"):
+            return _training(EXPERIMENTS / f"{self._config['train']['experiment']}.yaml", unit)
         if unit in ("seed", "clustered_seed"):
             clustered = self._config["cluster"]["sources"]
             parts = [pair for pair in self._parts(wildcards) if unit == "seed" or pair[0] in clustered]
@@ -113,11 +115,11 @@ def _rows(results: Path | None, source: str, part: str) -> int:
     return pq.read_metadata(path).num_rows
 
 
-def _train_tokens(path: Path) -> float:
-    """Tokens that an experiment trains on."""
-    import yaml
-
-    experiment = yaml.safe_load(path.read_text(encoding="utf-8"))
-    tokens, replicas = experiment["tokens"], experiment["parallelism"]["dp"]
-    step = tokens["sequence_length"] * tokens["micro_batch_size"] * tokens["batch_accumulation_per_replica"] * replicas
-    return tokens["train_steps"] * step
+def _training(path: Path, unit: str) -> float:
+    """Of an experiment the parameters, the tokens it trains on or its operations: 6 a parameter and token."""
+    parameters = checkpoints(path)["parameters"]
+    if unit == "parameter":
+        return parameters
+    experiment = read_experiment(path)
+    tokens = experiment["tokens"]["train_steps"] * tokens_per_step(experiment)
+    return tokens * (6 * parameters if unit == "train_flop" else 1)

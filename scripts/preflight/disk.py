@@ -34,8 +34,12 @@ DATASET = 1_950
 """60 GB for 31 M rows (rules/dataset.smk)."""
 TOKENS = 790 * 2
 """Two bytes a token of the training files."""
+CHECKPOINT = {"nanotron": 14, "transformers": 12}
+"""Bytes a parameter: Adam's two states and the weights in float32, of nanotron the weights in bf16 too."""
 SPARE = 1.2
 """Less than this many times the estimate is a warning."""
+TRIFLE = 0.01
+"""Less than this share of the estimate is not worth a word."""
 FILES_A_PART, FILES_A_SLICE = 80, 8
 """Tables, counts, logs, benchmarks and Snakemake's notes of them (.snakemake/metadata); besides segments of ledgers."""
 LOOK_SECONDS = 5.0
@@ -86,9 +90,9 @@ def needs(facts: Mapping[str, Any]) -> list[Need]:
     if "train_model" in rules and config.get("checkpoints"):
         model = config["checkpoints"]
         parameters = f"{model['parameters'] / 1e6:,.0f} M parameters"
-        basis = f"{model['count']} checkpoints at once of {parameters} × 14 B, and the model"
-        size = model["parameters"] * (14 * model["count"] + 2)
-        found.append(Need("train", "results", size, basis))
+        size = CHECKPOINT[config["train"]["trainer"]]
+        basis = f"at most, {model['count']} checkpoints at once of {parameters} × {size} B; less stays"
+        found.append(Need("train", "results", model["count"] * model["parameters"] * size, basis))
     return found
 
 
@@ -141,7 +145,7 @@ def judge_space(name: str, asked: Sequence[Need], free: float, there: float = 0)
     needed = max(0.0, total - there)
     largest = sorted(asked, key=lambda need: -need.size)[:4]
     parts = "; ".join(f"{need.stage} {readable_size(need.size)} ({need.basis})" for need in largest)
-    less = f", {readable_size(there)} of it there already" if there else ""
+    less = f", {readable_size(there)} of it there already" if there > TRIFLE * total else ""
     found = (
         f"{readable_size(free)} free, about {readable_size(total)} needed{less}: {parts}"
         if asked

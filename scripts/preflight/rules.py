@@ -8,13 +8,18 @@ This is the only module that uses Snakemake's insides (its version is checked by
 """
 
 import difflib
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from snakemake_interface_logger_plugins.common import LogEvent
+
 SETTINGS = ("status_command", "partition_config", "no_account", "qos", "reservation")
 UNKNOWN = "<TBD>"
 START = "init_seconds_before_status_checks"
+FAILED = ("RuleException", "WorkflowError:\nAt least one job", "Exiting because a job execution failed")
+"""How Snakemake's errors begin when a job has ended with 1."""
 RESOURCES = (
     "mem_mb",
     "mem_mb_per_cpu",
@@ -51,14 +56,22 @@ def go_alone(workflow: Any) -> None:
 
     No job goes to the cluster, so it need not wait for the first look at jobs before it ends; no job needs conda,
     without which it could not even say so; and the plugin need not read the file of partitions, whose mistakes the
-    check tells beside everything else.
+    check tells beside everything else. Nor need it log its steps and that the check failed: the verdict stands last.
     """
     if set(workflow.dag_settings.targets) == {"preflight"}:
+        if not workflow.dryrun:
+            logging.getLogger("snakemake.logging").addFilter(_is_news)
         workflow.deployment_settings.deployment_method = frozenset()
         if getattr(workflow.executor_settings, START, None):
             setattr(workflow.executor_settings, START, 1)
         if getattr(workflow.executor_settings, "partition_config", None):
             workflow.executor_settings.partition_config = None
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a message tells more than that the check ended with 1."""
+    failed = getattr(record, "event", None) == LogEvent.JOB_ERROR or record.getMessage().lstrip().startswith(FAILED)
+    return record.levelno >= logging.WARNING and not failed
 
 
 def asked(workflow: Any, target: str) -> tuple[list[dict[str, Any]], list[str]]:

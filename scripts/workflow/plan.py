@@ -28,15 +28,15 @@ from scripts.plan import evidence
 from scripts.plan.costs import SPEED, Cost, Figure, estimate, find, read_costs
 from scripts.plan.jobs import DryRun, Job, dry_run
 from scripts.plan.ranges import Range, total
-from scripts.plan.schedule import wall_time
+from scripts.plan.schedule import schedule
 from scripts.plan.view import as_text
 from scripts.plan.work import Work
 from scripts.workflow import layout
 from scripts.workflow.config import resolve
 
 TEXTS = "generate_slice"
-AFTER_TEXTS = ("train_", "evaluate_")
-"""Rules that a budget for texts does not pay for."""
+AFTER_TEXTS = {"train_": "training", "evaluate_": "evaluation"}
+"""How rules begin that a budget for texts does not pay for, and what they are called."""
 
 
 def make(planned: DryRun, config: Mapping[str, Any], sources: Mapping[str, layout.Source]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def make(planned: DryRun, config: Mapping[str, Any], sources: Mapping[str, layou
     factors = evidence.factors(results, planned.jobs, figures, config, work)
     costs = [evidence.corrected(estimate(job, figures, config, work), factors.get(job.rule)) for job in planned.jobs]
     offer = dataclasses.replace(planned.offer, gpus=options["gpus"] or planned.offer.gpus)
-    walls = [wall_time(planned.jobs, [cost.seconds[end] for cost in costs], offer) for end in range(3)]
+    schedules = [schedule(planned.jobs, [cost.seconds[end] for cost in costs], offer) for end in range(3)]
     power = find(figures, "*", "watts", config)
     watts = Range(*[options["watts"]] * 3) if options["watts"] else power.range
     gpu_hours = _hours(planned.jobs, costs, lambda job: job.gpus)
@@ -61,11 +61,12 @@ def make(planned: DryRun, config: Mapping[str, Any], sources: Mapping[str, layou
         "texts": work.texts(),
         "offer": dataclasses.asdict(offer),
         "widest": max((job.gpus for job in planned.jobs), default=0),
+        "gpus_at_once": schedules[0].gpus,
         "totals": {
             "jobs": len(planned.jobs),
             "gpu_hours": gpu_hours,
-            "cpu_hours": _hours(planned.jobs, costs, lambda job: job.threads),
-            "wall_hours": Range(*walls).times(1 / 3600),
+            "cpu_hours": _hours(planned.jobs, costs, lambda job: job.cores),
+            "wall_hours": Range(*(each.seconds for each in schedules)).times(1 / 3600),
             "bytes": total(cost.bytes for cost in costs),
             "kwh": gpu_hours.by(watts).times(1 / 1000),
         },
@@ -99,11 +100,20 @@ def budget(
     """The fraction, and its texts, that `plan.gpu_hours` are enough for once the jobs before the texts are paid."""
     hours = config["plan"]["gpu_hours"]
     before = [rule for rule in rules if not rule["rule"].startswith((TEXTS, *AFTER_TEXTS))]
-    fixed = total(Range(*rule["gpu_hours"]) for rule in before)
+    after = [rule for rule in rules if rule["rule"].startswith(tuple(AFTER_TEXTS)) and rule["gpu_hours"][0]]
+    fixed, later = (total(Range(*rule["gpu_hours"]) for rule in group) for group in (before, after))
     left = sum(work.texts_left(job.wildcards) for job in jobs if job.rule == TEXTS)
     every = work.texts() / config["fraction"]
     fraction = affordable(hours, gpu_seconds_a_text(figures, config), every, work.texts() - left, fixed)
-    return {"gpu_hours": hours, "fixed_gpu_hours": fixed, "fraction": fraction, "texts": fraction.times(every)}
+    return {
+        "gpu_hours": hours,
+        "fixed_gpu_hours": fixed,
+        "fraction": fraction,
+        "texts": fraction.times(every),
+        "all_texts": every,
+        "after": [name for begin, name in AFTER_TEXTS.items() if any(rule["rule"].startswith(begin) for rule in after)],
+        "after_gpu_hours": later,
+    }
 
 
 def gpu_seconds_a_text(figures: Sequence[Figure], config: Mapping[str, Any]) -> Range:
@@ -178,7 +188,7 @@ def _rules(jobs: Sequence[Job], costs: Sequence[Cost]) -> list[dict[str, Any]]:
                 "examples": {reason: detail[:300] for reason, detail in sorted(first.items())},
                 "hours": _hours(own, spent, lambda job: 1),
                 "gpu_hours": _hours(own, spent, lambda job: job.gpus),
-                "cpu_hours": _hours(own, spent, lambda job: job.threads),
+                "cpu_hours": _hours(own, spent, lambda job: job.cores),
                 "bytes": total(cost.bytes for cost in spent),
                 "basis": spent[0].basis,
                 "source": spent[0].source,

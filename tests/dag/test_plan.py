@@ -47,6 +47,11 @@ def test_it_lists_what_a_dry_run_lists_and_runs_none_of_it():
     assert kept["offer"]["gpus"] == 3
 
 
+def test_what_snakemake_says_of_profiles_and_locks_is_said_once():
+    said = snakemake("plan", "topics", *SETTINGS, "scale=small").stderr
+    assert (said.count("specific profile"), said.count("no lock for")) == (1, 1)
+
+
 def test_the_paper_in_gpu_hours_and_the_inverse():
     made = plan("--gpu-hours", "200", "--profile", "slurm", *SETTINGS)
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1_000_000  # kB
@@ -56,9 +61,12 @@ def test_the_paper_in_gpu_hours_and_the_inverse():
     assert rules["generate_slice"]["basis"] == "published"
     assert 10_000 < rules["generate_slice"]["gpu_hours"][0] < 16_000
     assert rules["train_model"]["gpu_hours"][0] == pytest.approx(2400, rel=0.05)
+    assert rules["train_model"]["cpu_hours"] == rules["train_model"]["gpu_hours"]  # 8 of each on 20 nodes
     assert rules["tokenize_split"]["cpu_hours"][0] > 50  # the threads of the rule, not those of this machine
     assert made["offer"] == {"jobs": 500, "cores": None, "gpus": None}
+    assert made["gpus_at_once"] == 1000
     assert 15 < made["totals"]["wall_hours"][0] < 200
+    assert made["budget"]["after"] == ["training", "evaluation"]
     low, value, high = (made["budget"]["fraction"][end] for end in (1, 0, 2))
     assert 0.005 < low < value < high < 0.05
 

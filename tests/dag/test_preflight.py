@@ -74,4 +74,6 @@ def test_a_target_that_is_none_fails_with_its_name_and_the_nearest():
     result = snakemake("preflight", "--cores=1", "--nolock", env=env, check=False)
     assert result.returncode
     assert "there is no rule datset, which PREFLIGHT_TARGET names; did you mean dataset?" in result.stdout
+    assert result.stdout.endswith("`datset` would fail.\n")
+    assert "RuleException" not in result.stderr
     assert "Traceback" not in result.stderr

@@ -18,10 +18,12 @@ from scripts.common import units
 from scripts.common.errors import InputError
 from scripts.plan import evidence, jobs, ranges, view
 from scripts.plan.costs import SPEED, estimate, find, read_costs
-from scripts.plan.jobs import Job, Offer
+from scripts.plan.jobs import DryRun, Job, Offer
 from scripts.plan.ranges import Range, measured, total
-from scripts.plan.schedule import wall_time
+from scripts.plan.schedule import schedule
 from scripts.plan.work import Work
+from scripts.preflight import disk
+from scripts.preflight.facts import config_facts
 from scripts.workflow import layout, plan
 from scripts.workflow.config import resolve
 from tests.snakemake import ROOT, environment
@@ -92,6 +94,7 @@ def test_a_plan_adds_up(tiny):
 def test_a_plan_for_people_names_what_matters_and_where_figures_are_from(tiny):
     config = settings(run="never-made")
     text = view.as_text(json.loads(json.dumps(plan.make(tiny, config, sources_of(config)))))
+    assert "GPUs" not in text
     assert "Plan of run never-made, all: " in text
     assert "500 texts" in text
     assert "generate_slice" in text
@@ -99,6 +102,20 @@ def test_a_plan_for_people_names_what_matters_and_where_figures_are_from(tiny):
     assert "resources/tiny-lm" in text
     assert max(map(len, text.splitlines())) < 180
     assert "Refused" not in text
+
+
+def test_every_rule_with_gpus_is_listed_and_the_gpus_at_once_are_named(tiny):
+    config, asked = settings(run="never-made"), {"generate_slice": 2, "label_topics": 1}
+    jobs = [dataclasses.replace(each, gpus=asked.get(each.rule, 0)) for each in tiny.jobs]
+    wide = dataclasses.replace(tiny, jobs=jobs, offer=Offer(jobs=500))
+    made = plan.make(wide, config | {"plan": config["plan"] | {"gpus": 0}}, sources_of(config))
+    text = view.as_text(json.loads(json.dumps(made)))
+    assert "\nlabel_topics " in text
+    most = made["gpus_at_once"]
+    assert 2 < most <= 2 * sum(each.rule == "generate_slice" for each in jobs)
+    assert f"with at most 500 jobs at once (up to {most} GPUs; with fewer: plan.gpus)" in " ".join(text.split())
+    few = plan.make(wide, config | {"plan": config["plan"] | {"gpus": 4}}, sources_of(config))
+    assert "up to" not in view.as_text(few)
 
 
 def test_a_plan_names_costly_work_that_is_refused_and_what_allows_it(tiny):
@@ -141,6 +158,53 @@ def test_the_paper_costs_as_many_gpu_hours_as_its_authors_say():
     assert low < 10_000 < 16_000 < high
     train = estimate(job("train_model", gpus=160), FIGURES, config, work)
     assert train.seconds.value / 3600 == pytest.approx(15, rel=0.02)
+    assert train.basis == "published"
+
+
+def test_published_figures_are_for_what_was_published():
+    full, small = settings(scale="full"), settings(scale="small")
+    other = settings(scale="full", train={"experiment": "small", "trainer": "transformers"})
+    for rule, what in (("train_model", "time"), ("downloads_models", "disk"), ("label_topics", "start")):
+        assert find(FIGURES, rule, what, full) != find(FIGURES, rule, what, small), rule
+    assert find(FIGURES, "train_model", "time", small).basis == find(FIGURES, "train_model", "time", other).basis
+    assert find(FIGURES, "train_model", "time", small).basis == "assumed"
+    assert not [each for each in FIGURES if "90 GB of weights" in each.source and each.holds(each.rule, "start", small)]
+
+
+def test_a_small_model_is_trained_in_under_an_hour_as_its_experiment_says():
+    config = settings(scale="small")
+    work = Work(config, sources_of(config), Range(790, 790, 790))
+    cost = estimate(job("train_model", gpus=1), FIGURES, config, work)
+    assert 60 < cost.seconds.low < cost.seconds.high < 3600
+    assert work.units("train_flop", {}) == 6 * work.units("parameter", {}) * work.units("train_token", {})
+
+
+def test_an_endpoint_saves_the_download_of_the_model_that_writes():
+    endpoint = {"engine": "openai", "endpoint": "http://localhost:8000/v1", "model": "m", "gpus": 0}
+    own, other = settings(scale="small"), settings(scale="small", llm=endpoint)
+    assert find(FIGURES, "downloads_models", "disk", own).range.value > 14e9
+    assert find(FIGURES, "downloads_models", "disk", other).range.value < 1e9
+
+
+@pytest.mark.parametrize(("scale", "share"), [("full", 14), ("small", 12)])
+def test_what_training_leaves_is_in_the_plan_and_its_peak_in_preflight(scale, share):
+    config = settings(scale=scale)
+    work = Work(config, sources_of(config), Range(790, 790, 790))
+    parameters = work.units("parameter", {})
+    facts = {"rules": [{"rule": "train_model"}], "sources": [], "config": config_facts(config, sources_of(config))}
+    (peak,) = disk.needs(facts)
+    stays = estimate(job("train_model"), FIGURES, config, work).bytes
+    assert peak.size == 3 * share * parameters
+    assert stays.value == (2 * share + 4 if scale == "full" else 4) * parameters
+    assert stays.high < peak.size
+
+
+def test_the_cores_of_all_nodes_count():
+    config = settings(run="x")
+    train = job("train_model", threads=8, gpus=160)
+    runs = [DryRun([dataclasses.replace(train, nodes=nodes)], ["all"], Offer(), {}, {}) for nodes in (1, 20)]
+    one, many = (plan.make(each, config, sources_of(config))["totals"]["cpu_hours"] for each in runs)
+    assert many == pytest.approx([20 * hours for hours in one])
 
 
 def test_what_a_model_that_was_never_measured_costs_is_called_assumed():
@@ -188,14 +252,19 @@ def test_few_jobs_give_a_wide_interval_and_many_equal_ones_a_narrow_one():
 
 def test_a_chain_takes_its_length_and_free_jobs_share_the_machine():
     chain = [job(outputs=["a"]), job(inputs=["a"], outputs=["b"]), job(inputs=["b", "a"])]
-    assert wall_time(chain, [1, 2, 3], Offer(cores=8)) == 6
-    assert wall_time([job()] * 6, [2.0] * 6, Offer(cores=3)) == 4
-    assert wall_time([job(gpus=2)] * 6, [2.0] * 6, Offer(gpus=4)) == 6
-    assert wall_time([], [], Offer()) == 0
+    assert schedule(chain, [1, 2, 3], Offer(cores=8)) == (6, 0)
+    assert schedule([job()] * 6, [2.0] * 6, Offer(cores=3)) == (4, 0)
+    assert schedule([job(gpus=2)] * 6, [2.0] * 6, Offer(gpus=4)) == (6, 4)
+    assert schedule([], [], Offer()) == (0, 0)
+
+
+def test_a_schedule_tells_the_gpus_of_its_widest_moment():
+    early = job(gpus=3, outputs=["a"])
+    assert schedule([early, *[job(gpus=2, inputs=["a"])] * 6], [1.0] * 7, Offer(jobs=4)) == (3, 8)
 
 
 def test_a_job_that_asks_for_more_than_there_is_takes_longer():
-    assert wall_time([job(gpus=160)], [15.0], Offer(gpus=8)) == 300
+    assert schedule([job(gpus=160)], [15.0], Offer(gpus=8)) == (300, 8)
 
 
 @given(
@@ -211,10 +280,11 @@ def test_a_schedule_is_never_shorter_than_work_and_chain_and_never_longer_than_o
         for k, (_, threads, gpus, earlier) in enumerate(shapes)
     ]
     seconds = [shape[0] for shape in shapes]
-    took = wall_time(jobs, seconds, Offer(cores=cores, gpus=2))
+    took, most = schedule(jobs, seconds, Offer(cores=cores, gpus=2))
     work = sum(each.threads * time for each, time in zip(jobs, seconds, strict=True)) / cores
     alone = sum(max(1.0, each.threads / cores) * time for each, time in zip(jobs, seconds, strict=True))
     assert max([work, *seconds]) - 1e-6 <= took <= alone + 1e-6
+    assert max((each.gpus for each in jobs), default=0) <= most <= 2
 
 
 def test_a_budget_is_a_fraction_of_the_texts():
@@ -225,6 +295,35 @@ def test_a_budget_is_a_fraction_of_the_texts():
     assert plan.affordable(half, a_text, 31_060_000, 0, none).value == pytest.approx(0.5)
     assert plan.affordable(half, a_text, 31_060_000, 15_530_000, none).value == pytest.approx(1)
     assert plan.affordable(1, a_text, 31_060_000, 0, Range(2, 2, 2)) == (0, 0, 0)
+
+
+def budgeted(hours):
+    """What a plan says of this budget: the texts of the paper, one job before them, and a training."""
+    config = settings(scale="full", plan={"gpu_hours": hours})
+    work = Work(config, sources_of(config), find(FIGURES, "generate_slice", "length", config).range)
+    rules = [{"rule": "embed_documents", "gpu_hours": Range(19, 13, 32)}]
+    rules += [{"rule": rule, "gpu_hours": Range(each, each, each)} for rule, each in
+              (("train_model", 2400), ("evaluate_model", 10), ("train_config", 0))]  # fmt: skip
+    slices = [
+        job("generate_slice", source=name, part=layout.number(part), slice=layout.number(piece))
+        for name, source in sources_of(config).items()
+        for part in range(source.parts)
+        for piece in range(source.slices)
+    ]
+    return view._budget(json.loads(json.dumps(plan.budget(slices, rules, FIGURES, config, work))))
+
+
+def test_a_budget_says_what_it_reaches_and_what_it_leaves_unpaid():
+    left = "; training and evaluation cost another 2,410 GPU-hours"
+    nothing = "do not reach the first text: 19 (13 – 32) GPU-hours come before it"
+    assert budgeted(0.5) == f"0.5 GPU-hours {nothing}{left}"
+    assert budgeted(200).startswith("200 GPU-hours are enough for fraction=0.01")
+    enough = "are enough for all 31,060,000 texts; 19 (13 – 32) GPU-hours of them for what comes before the texts"
+    assert budgeted(200_000) == f"200,000 GPU-hours {enough}{left}"
+    nearly = budgeted(15_000)
+    assert "are enough for all 31,060,000 texts; at the highest costs for fraction=0.8" in nearly
+    assert "31,060,000)" in budgeted(12_000)
+    assert "31,100,000" not in budgeted(12_000)
 
 
 def test_a_budget_of_gpu_hours_without_gpus_is_refused():

@@ -1,5 +1,6 @@
 """How checks are run, and those of programs, disk, GPUs, training and of what a tiny job answers."""
 
+import logging
 import os
 import sys
 import threading
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.preflight import disk, local, probe, software, training
+from scripts.preflight import disk, local, probe, rules, software, training
 from scripts.preflight.findings import Check, Finding, call, fails, ok, run_checks, warning
 from scripts.workflow.preflight import in_words
 
@@ -56,6 +57,20 @@ def test_what_fails_stands_last_with_its_advice_and_the_sum():
         "",
         "1 ok, 1 warning, 1 would fail. `dataset` would fail.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("level", "text", "kept"),
+    [
+        (logging.INFO, "Select jobs to execute...", False),
+        (logging.ERROR, "RuleException:\nCalledProcessError in file ...", False),
+        (logging.ERROR, "WorkflowError:\nAt least one job did not complete successfully.", False),
+        (logging.ERROR, "WorkflowError:\nsacct is not here", True),
+        (logging.WARNING, "The partition is not known", True),
+    ],
+)
+def test_after_the_verdict_snakemake_is_heard_only_when_it_has_more_to_tell(level, text, kept):
+    assert rules._is_news(logging.LogRecord("snakemake", level, "", 0, text, None, None)) is kept
 
 
 def interpreters(python, deployment=()):
@@ -117,6 +132,7 @@ FULL = {
         "rounds": 4,
         "rows_per_segment": 256,
         "checkpoints": {"parameters": 10**9, "count": 3},
+        "train": {"trainer": "nanotron"},
     },
 }
 
@@ -126,7 +142,7 @@ def test_sizes_follow_from_the_counts_of_the_configuration_and_the_rules_that_ru
     assert sizes["embeddings"] == 1_000_000 * disk.EMBEDDING
     assert sizes["ledger"] == 1_000_000 * disk.TEXT
     assert sizes["deduplicate"] == 1_000_000 * 56 * disk.BUCKET
-    assert sizes["train"] == 44 * 10**9
+    assert sizes["train"] == 42 * 10**9
     assert "dataset" not in sizes
     assert disk.files(FULL) > 1_000_000 / 256 + 5 * 56
 
@@ -138,6 +154,8 @@ def test_too_little_room_fails_little_room_is_a_warning_and_what_is_there_counts
     assert disk.judge_space("disk", needs, 5e9).level == "fails"
     assert disk.judge_space("disk", needs, 5e9, there=6e9).level == "ok"
     assert "10 texts × 1 GB" in disk.judge_space("disk", needs, 5e9).found
+    assert "6 GB of it there already" in disk.judge_space("disk", needs, 5e9, there=6e9).found
+    assert "already" not in disk.judge_space("disk", needs, 5e9, there=777e3).found
 
 
 def test_too_few_inodes_fail():

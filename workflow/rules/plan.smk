@@ -6,6 +6,7 @@ here, before Snakemake takes a lock, asks for cores or starts an executor. scrip
 """
 
 import subprocess
+import sys
 
 if workflow.is_main_process and "plan" in sys.argv[1:]:
     sys.exit(subprocess.run([sys.executable, "-m", "scripts.workflow.plan", *sys.argv[1:]]).returncode)
