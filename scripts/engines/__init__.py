@@ -24,6 +24,9 @@ from scripts.common.logging import get_logger
 ENGINES = {"vllm": True, "transformers": True, "openai": False}
 """Name of the module → whether the engine reads the model's files itself, so that they have to be on this machine."""
 
+WAITING = ("timeout", "retries", "backoff", "patience")
+"""Options that only tell how long an engine waits for an endpoint; the workflow hands them over by themselves."""
+
 
 class Refused(ValueError):
     """A request that can never be answered, with the reason; engines give it back with finish reason `refused`."""
@@ -187,7 +190,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--threads", type=int, default=1, help="CPU threads")
     group.add_argument("--gpus", type=int, default=0, help="GPUs that the job asked for")
     group.add_argument("--endpoint", default="", help="base URL for openai, e.g. http://localhost:8000/v1")
-    group.add_argument("--options", type=json.loads, default={}, help="JSON object of the engine's own settings")
+    group.add_argument(
+        "--options",
+        type=json.loads,
+        action=_Merge,
+        default={},
+        help="JSON object of the engine's own settings; those of several such flags are taken together",
+    )
+
+
+class _Merge(argparse.Action):
+    """Takes the mappings of a flag that is given several times together."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+        setattr(namespace, self.dest, getattr(namespace, self.dest) | values)
 
 
 def settings_from(args: argparse.Namespace) -> EngineSettings:

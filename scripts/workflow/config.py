@@ -107,7 +107,7 @@ def _explain(error: Any) -> list[str]:
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         unknown = [key for key in error.instance if key not in known]
-        return [f"unknown key `{'.'.join(filter(None, [place, key]))}`{_nearest(key, known)}" for key in unknown]
+        return [f"unknown key `{'.'.join(filter(None, [place, key]))}`{nearest(key, known)}" for key in unknown]
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return [f"the key `{'.'.join(filter(None, [place, key]))}` is missing" for key in missing]
@@ -118,6 +118,7 @@ def _explain(error: Any) -> list[str]:
     return [f"`{place or 'config'}`: {error.message}{shape}"]
 
 
-def _nearest(key: str, known: list[str]) -> str:
+def nearest(key: str, known: list[str], kind: str = "keys") -> str:
+    """The end of a finding about an unknown name: the known one that was meant, else all of them."""
     match = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f": did you mean `{match[0]}`?" if match else f": known keys are {', '.join(known)}."
+    return f": did you mean `{match[0]}`?" if match else f": known {kind} are {', '.join(known)}."

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.common.files import sha256_of
+from scripts.workflow.config import nearest
 
 UNASKED = "costly work would be done again although nothing tells that what it reads has changed"
 """How a refusal begins."""
@@ -76,6 +77,18 @@ def refused(dag: Any, costly: Callable[[Any], bool], allowed: Sequence[str]) -> 
         return []
     names = list(dict.fromkeys(job.rule.name for level in dag.toposorted() for job in level))
     return sorted(result, key=lambda entry: (names.index(entry.job.rule.name), str(entry.job.output[0])))
+
+
+def unknown(allowed: Sequence[str], rules: Iterable[Any]) -> str:
+    """What is wrong with the names of `allow_costly`; empty when each is a rule that may be costly, or `all`.
+
+    Args:
+        allowed: the names.
+        rules: all rules of the workflow, Snakemake's.
+    """
+    known = [*sorted(rule.name for rule in rules if "gpu" in rule.resources), "all"]
+    wrong = [name for name in allowed if name not in known]
+    return "; ".join(f"`allow_costly`: unknown rule `{name}`{nearest(name, known, 'rules')}" for name in wrong)
 
 
 def tell_dry_runs(workflow: Any, costly: Callable[[Any], bool], allowed: Sequence[str]) -> None:

@@ -158,9 +158,18 @@ def test_copied_results_without_metadata_are_not_made_again(project):
 
 def test_the_flag_allows_it(project):
     project.write("scripts/prepare.py", "2")
-    refusal(project.run(check=False, config=["allow_costly=[other]"]))
+    refusal(project.run(check=False, config=["allow_costly=[count]"]))
     project.run(config=["allow_costly=[embed]"])
     assert project.embedded == 2
+
+
+@pytest.mark.parametrize("dry", [[], ["-n"]])
+def test_a_misspelt_rule_is_not_taken_for_a_permission(project, dry):
+    project.write("scripts/prepare.py", "2")
+    result = project.run(*dry, check=False, config=["allow_costly=[embde]"])
+    assert result.returncode == 1
+    assert "error: `allow_costly`: unknown rule `embde`: did you mean `embed`?" in result.stderr
+    assert project.embedded == 1
 
 
 def test_a_refused_run_leaves_no_lock(project):

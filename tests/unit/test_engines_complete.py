@@ -52,6 +52,9 @@ def test_flags_give_settings():
     engines.add_arguments(parser)
     args = parser.parse_args(["--engine", "openai", "--model", "m", "--endpoint", "", "--options", '{"retries": 2}'])
     assert engines.settings_from(args) == EngineSettings("openai", "m", options={"retries": 2})
+    flags = ["--engine", "openai", "--model", "m", "--options", '{"omit": []}', "--options", '{"retries": 3}']
+    assert engines.settings_from(parser.parse_args(flags)).options == {"omit": [], "retries": 3}
+    assert engines.settings_from(parser.parse_args(flags[:4])).options == {}
 
 
 def test_an_engine_that_does_not_exist_is_refused():

@@ -11,6 +11,7 @@ import yaml
 sys.path.insert(0, str(Path(workflow.basedir).parent))
 
 from scripts.common.errors import InputError
+from scripts.engines import WAITING
 from scripts.workflow import layout
 from scripts.workflow.config import OWN_OVERRIDES, resolve
 
@@ -62,9 +63,6 @@ TOOLS = {name: name for name in ("base", "embed", "cluster", "datatrove", "train
 TOOLS["llm"] = config["llm"]["engine"]
 os.environ.update({f"PYTHON_{name.upper()}": interpreter(tool) for name, tool in TOOLS.items()})
 
-# Nor is how a job is watched: a rule that is raised or removed must not rerun the slices that are finished.
-os.environ.update(STOP_RULES=json.dumps(config["generate"]["stop_rules"]))
-
 # Every job is offline; only downloads, which run where Snakemake runs, use the network, unless the user forbade it.
 os.environ.setdefault("DOWNLOADS_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
 os.environ.update(HF_HUB_OFFLINE="1")
@@ -112,6 +110,18 @@ def flag(key, value):
     return " ".join([f"--{name}", *(shlex.quote(str(word)) for word in words)])
 
 
+def untracked(text):
+    """A parameter that is handed over and reruns nothing when it changes: where work is done, how fast, how watched.
+
+    Snakemake does not compare parameters that are made of a job's output, since they would change with it.
+    """
+
+    def of_job(wildcards, output):
+        return text
+
+    return of_job
+
+
 def gpus(section):
     """All GPUs of one job; a job on several nodes asks for `gpus` on each."""
     return config[section]["gpus"] * config[section].get("nodes", 1)
@@ -126,17 +136,19 @@ def growing(amount):
     return of_attempt
 
 
-LLM_FLAGS = flags(
-    "llm",
-    "engine",
-    "model",
-    "revision",
-    "dtype",
-    "max_model_len",
-    "max_in_flight",
-    "tensor_parallel",
-    "threads",
-    "gpus",
-    "endpoint",
-    "options",
+# What an answer of the language model depends on, and where and how fast it is given.
+OPTIONS = config["llm"]["options"]
+LLM_FLAGS = " ".join(
+    [
+        flags("llm", "engine", "model", "revision", "dtype", "max_model_len"),
+        flag("options", {key: value for key, value in OPTIONS.items() if key not in WAITING}),
+    ]
+)
+LLM_WHERE = untracked(
+    " ".join(
+        [
+            flags("llm", "endpoint", "max_in_flight", "tensor_parallel", "gpus", "threads"),
+            flag("options", {key: value for key, value in OPTIONS.items() if key in WAITING}),
+        ]
+    )
 )

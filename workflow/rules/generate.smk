@@ -66,13 +66,15 @@ rule generate_slice:
     params:
         ledger=LEDGER,
         n_slices=n_slices,
-        limits=flags("generate", "rows_per_segment", "max_attempts", "max_failure_rate", "stall_minutes"),
+        limits=flags("generate", "max_attempts"),
+        watch=untracked(flags("generate", "rows_per_segment", "max_failure_rate", "stall_minutes", "stop_rules")),
         sampling=SAMPLING,
         engine=LLM_FLAGS,
+        where=LLM_WHERE,
     shell:
         "$PYTHON_LLM -m scripts.generate.slice --prompts {input.prompts} --ledger {params.ledger}"
         " --output {output.marker} --source {wildcards.source} --part {wildcards.part} --slice {wildcards.slice}"
-        ' --n-slices {params.n_slices} {params.limits} --stop-rules "$STOP_RULES" {params.sampling} {params.engine}'
+        " --n-slices {params.n_slices} {params.limits} {params.watch} {params.sampling} {params.engine} {params.where}"
         " &> {log}"
 
 
@@ -98,13 +100,15 @@ rule generate_preview:
         runtime=config["generate"]["runtime"],
     params:
         ledger=LEDGER,
-        limits=flags("generate", "preview", "rows_per_segment", "max_attempts", "max_failure_rate", "stall_minutes"),
+        limits=flags("generate", "preview", "max_attempts"),
+        watch=untracked(flags("generate", "rows_per_segment", "max_failure_rate", "stall_minutes")),
         sampling=SAMPLING,
         engine=LLM_FLAGS,
+        where=LLM_WHERE,
     shell:
         "$PYTHON_LLM -m scripts.generate.preview --prompts {input.prompts} --ledger {params.ledger}"
         " --output {output.preview} --source {wildcards.source} --part {wildcards.part}"
-        " {params.limits} {params.sampling} {params.engine} &> {log}"
+        " {params.limits} {params.watch} {params.sampling} {params.engine} {params.where} &> {log}"
 
 
 rule generate_preview_measures:

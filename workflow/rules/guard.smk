@@ -2,10 +2,13 @@
 
 Before the first job: refuses what would be done again although its inputs' content is unchanged, as far as can be told,
 and what job arrays cannot carry (scripts/workflow/arrays.py). After the last: keeps the checksums by which the next run
-can tell. `--no-hooks` does without all of it.
+can tell. `--no-hooks` does without all of it. It is included last, when all rules are known.
 """
 
 from scripts.workflow import arrays, guard
+
+if found := guard.unknown(config["allow_costly"], workflow.rules):
+    stop(found)
 
 arrays.forget_nothing()
 

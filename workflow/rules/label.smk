@@ -55,9 +55,10 @@ rule label_topics:
         options=flags("label", "attempts", "max_new_tokens"),
         seed=config["seed"],
         engine=LLM_FLAGS,
+        where=LLM_WHERE,
     shell:
         "$PYTHON_LLM -m scripts.label.topics --examples {input.examples} {params.options} --seed {params.seed}"
-        " {params.engine} --output {output.answers} &> {log}"
+        " {params.engine} {params.where} --output {output.answers} &> {log}"
 
 
 rule label_decide:

@@ -62,10 +62,13 @@ rule seeds_outline:
     params:
         ledger=OUTLINE_LEDGER,
         options=flags("seeds.outlines"),
-        limits=flags("generate", "rows_per_segment", "max_attempts", "max_failure_rate", "stall_minutes"),
+        limits=flags("generate", "max_attempts"),
+        watch=untracked(flags("generate", "rows_per_segment", "max_failure_rate", "stall_minutes")),
         seed=config["seed"],
         engine=LLM_FLAGS,
+        where=LLM_WHERE,
     shell:
         "$PYTHON_LLM -m scripts.seeds.outline --courses {input.courses} --ledger {params.ledger}"
-        " --source {wildcards.source} --part {wildcards.part} {params.options} {params.limits} --seed {params.seed}"
-        " {params.engine} --output {output.outlines} --counts {output.counts} --summary {output.summary} &> {log}"
+        " --source {wildcards.source} --part {wildcards.part} {params.options} {params.limits} {params.watch}"
+        " --seed {params.seed} {params.engine} {params.where}"
+        " --output {output.outlines} --counts {output.counts} --summary {output.summary} &> {log}"

@@ -64,7 +64,8 @@ rule train_model:
         runtime=config["train"]["runtime"],
     params:
         folder=subpath(output.model, parent=True),
-        options=flags("train", "trainer", "device", "nodes", "gpus", "threads"),
+        options=flags("train", "trainer", "device", "threads"),
+        where=untracked(flags("train", "nodes", "gpus")),
     shell:
         "$PYTHON_TRAIN -m scripts.train.model --config {input.config} --model {output.model} --log {output.log}"
-        " --work {params.folder}/checkpoints {params.options} &> {log}"
+        " --work {params.folder}/checkpoints {params.options} {params.where} &> {log}"
