@@ -117,8 +117,8 @@ def test_refused_jobs_a_run_that_is_interrupted_and_ended_and_too_little_memory(
     ended.end()
     assert not slurm.slices()
 
-    # six jobs, two at a time, in an array and then as they come
-    run = start("--jobs=2", rows_per_job=10)
+    # six jobs, two at a time, as an array and then as they come
+    run = start("--jobs=2", "--slurm-array-jobs=generate_slice", rows_per_job=10)
     texts.released.set()
     run.check_texts()
     assert "Submitted array job" in run.said()
