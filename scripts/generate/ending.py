@@ -37,7 +37,7 @@ class Drain:
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
         self.reason = ""
-        self._at_once = False
+        self.ends_at_once = False
         self._usual: dict[int, Any] = {}
         self._heard, self._wakeup = os.pipe()
         for end in (self._heard, self._wakeup):
@@ -70,13 +70,14 @@ class Drain:
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """In this block, where there is nothing to finish, a signal ends the program with SystemExit."""
-        self._at_once = True
-        try:
-            self._leave()
-            yield
-        finally:
-            self._at_once = False
+        """In this block, where there is nothing to finish, a signal ends the program with SystemExit.
+
+        `ends_at_once` stays true when the block is left by that, or by an engine that cannot start.
+        """
+        self.ends_at_once = True
+        self._leave()
+        yield
+        self.ends_at_once = False
 
     def wait(self, seconds: float) -> bool:
         """Waits for a signal in a thread, which hears it even while the main thread is stuck; False: there was none."""
@@ -97,7 +98,7 @@ class Drain:
         self.request(f"was ended by {self.signal.name}")
 
     def _leave(self) -> None:
-        if self._at_once and self.requested():
+        if self.ends_at_once and self.requested():
             sys.exit(f"error: the job {self.reason} before its engine was ready; nothing was generated")
 
     def restore(self) -> None:
@@ -198,7 +199,8 @@ class Watch:
             self._drain.request("has come near its time limit")
         if self._drain.requested() and self._limit != self._to_end:
             self._ticks, self._limit = 0, self._to_end
-            self._say(f"{self._drain.reason}: it has {self._to_end:g} seconds")
+            if not self._drain.ends_at_once:  # else it has its last words already
+                self._say(f"{self._drain.reason}: it has {self._to_end:g} seconds")
         if self._limit is not None and self._ticks > self._limit / TICK:
             self._end()
 
