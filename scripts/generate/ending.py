@@ -200,7 +200,9 @@ class Watch:
         if self._drain.requested() and self._limit != self._to_end:
             self._ticks, self._limit = 0, self._to_end
             if not self._drain.ends_at_once:  # else it has its last words already
-                self._say(f"{self._drain.reason}: it has {self._to_end:g} seconds")
+                self._say(
+                    f"{self._drain.reason}: it has {self._to_end:g} seconds to end; finished texts stay in the ledger"
+                )
         if self._limit is not None and self._ticks > self._limit / TICK:
             self._end()
 
