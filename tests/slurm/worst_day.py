@@ -114,6 +114,7 @@ class Run:
                 env=environment(slurm.environment),
                 stdout=file,
                 stderr=subprocess.STDOUT,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored below a shell's `&`
             )
 
     def said(self) -> str:
