@@ -1,6 +1,8 @@
 """What fails on a cluster, done to real Slurm jobs: each run ends with every row, and says what happened."""
 
+import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -106,7 +108,8 @@ def test_refused_jobs_a_run_that_is_interrupted_and_ended_and_too_little_memory(
     # too little memory at first, more with each attempt
     ended = start("--set-resources", "generate_slice:mem_mb=150 * attempt**3")
     ended.until(lambda: attempts(ended.said()) == 2 and len(slurm.slices("RUNNING")) == 2)
-    assert "exceeded memory limit" in ended.said()
+    named = [Path(path) for path in re.findall(r"(\S+/slurm_logs/\S+) \(check log file", ended.said())]
+    assert all("exceeded memory limit" in path.read_text() for path in named) and len(named) == 2
     ended.process.send_signal(signal.SIGTERM)
     ended.until(lambda: "Will exit after finishing currently running jobs" in ended.said())
     texts.released.set()
